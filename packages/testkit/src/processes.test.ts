@@ -1,0 +1,72 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { freePort } from './free-port.ts';
+import { startProcess } from './processes.ts';
+
+let dir = '';
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'bunri-processes-'));
+});
+afterAll(() => rm(dir, { recursive: true }));
+
+async function program(name: string, source: string): Promise<string> {
+  const file = join(dir, `${name}.mts`);
+  await writeFile(file, source);
+  return file;
+}
+
+const server = `
+  import { createServer } from 'node:http';
+  const ready: number = Date.now() + 100;
+  createServer((_req, res) => res.writeHead(Date.now() < ready ? 503 : 200).end()).listen(Number(process.env['PORT']), '127.0.0.1');
+  console.log('listening', Object.keys(process.env).join());
+`;
+
+test('a TypeScript program is started, waited for until it is ready, and stopped', async () => {
+  const port = await freePort();
+  const running = await startProcess({
+    name: 'server',
+    args: [await program('server', server)],
+    env: { PORT: String(port) },
+    readyUrl: `http://127.0.0.1:${port}/readyz`,
+  });
+  expect(running.url).toBe(`http://127.0.0.1:${port}`);
+  expect((await fetch(running.url ?? '')).status).toBe(200);
+  expect(await running.stop()).toEqual({ code: null, signal: 'SIGTERM' });
+  expect(running.output()).toBe('listening PORT');
+});
+
+test('a program that ends before it is ready is an error with its last lines', async () => {
+  const file = await program('broken', `console.error('REDIS_URL is missing'); process.exit(3);`);
+  const readyUrl = `http://127.0.0.1:${await freePort()}/`;
+  const start = startProcess({ name: 'broken', args: [file], env: {}, readyUrl });
+  await expect(start).rejects.toThrow(/broken ended before it was ready \(code 3, .*[\s\S]*REDIS_URL is missing/);
+});
+
+test('a program that is never ready is killed and is an error', async () => {
+  const file = await program('idle', `console.log(process.pid); setInterval(() => {}, 1000);`);
+  const lines: string[] = [];
+  const start = startProcess({
+    name: 'idle',
+    args: [file],
+    env: {},
+    readyUrl: `http://127.0.0.1:${await freePort()}/`,
+    readyTimeoutMs: 500,
+    onLine: (line) => lines.push(line),
+  });
+  await expect(start).rejects.toThrow(/idle was not ready within 500 ms/);
+  expect(() => process.kill(Number(lines[0]), 0)).toThrow(/ESRCH/);
+});
+
+test('a program that ignores the signal is killed after the time allowed', async () => {
+  const file = await program(
+    'stubborn',
+    `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); console.log('up');`,
+  );
+  const up = Promise.withResolvers<string>();
+  const running = await startProcess({ name: 'stubborn', args: [file], env: {}, onLine: up.resolve });
+  await up.promise;
+  expect(await running.stop('SIGTERM', 50)).toEqual({ code: null, signal: 'SIGKILL' });
+});
