@@ -1,0 +1,5 @@
+export * from './failures.ts';
+export * from './pipeline.ts';
+export * from './resource.ts';
+export * from './schemas.ts';
+export * from './stages.ts';

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { failureSchema } from './failures.ts';
+import {
+  classificationSchema,
+  guidanceSchema,
+  locales,
+  requestIdSchema,
+  sha256Schema,
+  usageSchema,
+} from './schemas.ts';
+
+export const requestStatuses = ['queued', 'running', 'completed', 'failed', 'canceled'] as const;
+export type RequestStatus = (typeof requestStatuses)[number];
+
+export const stageStatuses = ['pending', 'running', 'completed', 'failed', 'skipped'] as const;
+export type StageStatus = (typeof stageStatuses)[number];
+
+const isoTime = z.iso.datetime();
+
+export const resourceStageSchema = z.object({
+  name: z.string(),
+  status: z.enum(stageStatuses),
+  started_at: isoTime.nullable(),
+  duration_ms: z.number().nonnegative().nullable(),
+  attempts: z.int().nonnegative().meta({ description: 'How often the stage was started, lost workers included.' }),
+  cached: z.boolean(),
+});
+
+/** What `GET /v1/classifications/{id}` answers. */
+export const resourceSchema = z
+  .object({
+    id: requestIdSchema,
+    status: z.enum(requestStatuses),
+    created_at: isoTime,
+    completed_at: isoTime.nullable(),
+    deadline_at: isoTime,
+    stages: z.array(resourceStageSchema),
+    image: z.object({ sha256: sha256Schema, width: z.int(), height: z.int() }).nullable(),
+    question: z.string(),
+    locale: z.enum(locales),
+    classification: classificationSchema.nullable(),
+    guidance: guidanceSchema.nullable(),
+    usage: z.object({ vision: usageSchema, llm: usageSchema }).partial(),
+    cached: z.boolean().meta({ description: 'True when no model was called for this request.' }),
+    degraded: z.boolean().meta({ description: 'True when a fallback made part of the answer.' }),
+    error: failureSchema.nullable(),
+  })
+  .meta({ id: 'Classification' });
+export type Resource = z.infer<typeof resourceSchema>;
+
+export const eventTypes = [
+  'accepted',
+  'stage.started',
+  'stage.completed',
+  'stage.retrying',
+  'stage.released',
+  'answer.delta',
+  'completed',
+  'failed',
+  'canceled',
+] as const;
+
+/**
+ * One entry of a request's event stream. `seq` counts from 1 without gaps and is the SSE event id. An `answer.delta`
+ * carries `{ offset, text }`: the text belongs at that character offset of the answer, and offset 0 starts afresh.
+ */
+export const eventSchema = z.object({
+  seq: z.int().positive(),
+  type: z.enum(eventTypes),
+  at: z.int(),
+  data: z.record(z.string(), z.unknown()),
+});
+export type RequestEvent = z.infer<typeof eventSchema>;
+
+const terminal: readonly RequestStatus[] = ['completed', 'failed', 'canceled'];
+export function isTerminal(status: RequestStatus): boolean {
+  return terminal.includes(status);
+}

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+
+/** The seven bins of Korean household waste; names for people are in the knowledge package. */
+export const wasteCategories = [
+  'recyclable',
+  'general',
+  'noncombustible',
+  'food',
+  'bulky',
+  'hazardous',
+  'construction',
+] as const;
+
+export const locales = ['ko', 'en'] as const;
+
+export const requestIdSchema = z
+  .string()
+  .regex(/^req_[0-9a-f]{32}$/)
+  .meta({ description: 'Time-ordered request id: `req_` and the 32 hex digits of a UUID v7.' });
+
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Where the bytes of a photo are before preprocess has seen them. Never the bytes themselves. */
+export const imageSourceSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('upload'),
+    key: z.string().min(1),
+    sha256: sha256Schema,
+    sizeBytes: z.int().positive(),
+  }),
+  z.object({ kind: z.literal('url'), url: z.url() }),
+]);
+
+/** What the client asked for. Written once at acceptance and never changed. Times are epoch milliseconds. */
+export const requestSchema = z.object({
+  id: requestIdSchema,
+  owner: z.string().min(1),
+  question: z.string().max(1000),
+  locale: z.enum(locales),
+  source: imageSourceSchema,
+  priority: z.enum(['interactive', 'batch']),
+  createdAt: z.int(),
+  deadlineAt: z.int(),
+});
+
+export const usageSchema = z.object({
+  input_tokens: z.int().nonnegative(),
+  output_tokens: z.int().nonnegative(),
+  cost_usd: z.number().nonnegative(),
+});
+
+/** Which engine answered. `provider` is `simulator` when the model API says of itself that it is one. */
+export const engineSchema = z.object({ provider: z.string().min(1), model: z.string().min(1) });
+
+export const conditionSchema = z.object({
+  cap: z.enum(['on', 'off', 'none', 'unknown']),
+  rinsed: z.enum(['yes', 'no', 'unknown']),
+  contamination: z.enum(['none', 'light', 'heavy', 'unknown']),
+  label: z.enum(['on', 'off', 'none', 'unknown']),
+});
+
+export const classificationSchema = z.object({
+  waste_category: z.enum(wasteCategories),
+  subcategory: z.string().min(1),
+  item_id: z.string().nullable().meta({ description: 'An id of the item catalogue; null where no item fits.' }),
+  item_name: z.string(),
+  confidence: z.number().min(0).max(1),
+  condition: conditionSchema,
+  engine: engineSchema,
+});
+
+/** One sentence of the rules that matters for this item, condition and question. */
+export const contextSentenceSchema = z.object({
+  rule_id: z.string().min(1),
+  version: z.string().min(1),
+  kind: z.enum(['step', 'condition', 'prohibition', 'exception', 'confusion']),
+  text: z.string().min(1),
+});
+
+export const contextSchema = z.object({
+  item_id: z.string().nullable(),
+  item_name: z.string(),
+  match: z
+    .enum(['id', 'search', 'category'])
+    .meta({ description: 'How the rules were found: by item id, by words, or only by category.' }),
+  candidates: z.array(z.object({ item_id: z.string(), item_name: z.string(), score: z.number() })),
+  sentences: z.array(contextSentenceSchema),
+  catalogue_version: z.string().meta({ description: 'Of the rules that the sentences were taken from.' }),
+  tokens: z.int().nonnegative(),
+});
+
+export const guidanceSchema = z.object({
+  answer: z.string().min(1),
+  steps: z.array(z.object({ text: z.string().min(1), rule_ids: z.array(z.string()).min(1) })),
+  missing: z
+    .array(z.string())
+    .meta({ description: 'What the photo and the question do not tell; each a question back.' }),
+  warnings: z.array(z.string()),
+  sources: z.array(z.object({ rule_id: z.string(), version: z.string() })),
+});
+
+export type WasteCategory = (typeof wasteCategories)[number];
+export type Locale = (typeof locales)[number];
+export type ImageSource = z.infer<typeof imageSourceSchema>;
+export type Request = z.infer<typeof requestSchema>;
+export type Usage = z.infer<typeof usageSchema>;
+/** The usage of a result that no model was called for. */
+export const nothingUsed: Usage = { input_tokens: 0, output_tokens: 0, cost_usd: 0 };
+
+export type Engine = z.infer<typeof engineSchema>;
+export type Condition = z.infer<typeof conditionSchema>;
+export type Classification = z.infer<typeof classificationSchema>;
+export type ContextSentence = z.infer<typeof contextSentenceSchema>;
+export type Context = z.infer<typeof contextSchema>;
+export type Guidance = z.infer<typeof guidanceSchema>;

@@ -1,0 +1,123 @@
+import { z } from 'zod';
+import {
+  classificationSchema,
+  contextSchema,
+  engineSchema,
+  guidanceSchema,
+  requestSchema,
+  sha256Schema,
+  usageSchema,
+} from './schemas.ts';
+
+/** A stage is routed by the resource that it waits for, not by how its pool is built. */
+export type ResourceClass = 'io' | 'cpu' | 'network' | 'accelerator' | 'control';
+
+/**
+ * Everything that the system knows about a stage before it runs. A stage reads the immutable request and the outputs of
+ * the stages named as further keys of `input`; the runtime assembles and validates both sides.
+ */
+export interface StageDefinition {
+  /** BullMQ queue, metric label, log field, Helm key and app prefix: one word everywhere. */
+  readonly queue: string;
+  readonly resource: ResourceClass;
+  readonly input: z.ZodObject;
+  readonly output: z.ZodObject;
+  /** Runs that may fail before the request does. Rate limits, shutdowns and lost workers spend none. */
+  readonly attempts: number;
+  /** Exponential from `delayMs`, capped at `maxDelayMs`; `jitter` is the share of the delay that is random. */
+  readonly backoff: { readonly delayMs: number; readonly maxDelayMs: number; readonly jitter: number };
+  readonly timeoutMs: number;
+  /** Jobs in flight in one process. */
+  readonly concurrency: number;
+  /** Processes of the two-node placement. */
+  readonly replicas: number;
+}
+
+const preprocessOutput = z.object({
+  sha256: sha256Schema,
+  key: z.string().min(1),
+  width: z.int().positive(),
+  height: z.int().positive(),
+  sizeBytes: z.int().positive(),
+});
+
+const visionOutput = z.object({ classification: classificationSchema, usage: usageSchema });
+
+const llmOutput = z.object({
+  guidance: guidanceSchema,
+  engine: engineSchema,
+  usage: usageSchema,
+  droppedSteps: z.int().nonnegative().meta({ description: 'Steps of the model that cited no rule of the context.' }),
+});
+
+const catalogue = {
+  preprocess: {
+    queue: 'preprocess',
+    resource: 'io',
+    input: z.object({ request: requestSchema }),
+    output: preprocessOutput,
+    attempts: 4,
+    backoff: { delayMs: 500, maxDelayMs: 10_000, jitter: 0.5 },
+    timeoutMs: 30_000,
+    concurrency: 8,
+    replicas: 3,
+  },
+  vision: {
+    queue: 'vision',
+    resource: 'network',
+    input: z.object({ request: requestSchema, preprocess: preprocessOutput }),
+    output: visionOutput,
+    attempts: 4,
+    backoff: { delayMs: 1_000, maxDelayMs: 15_000, jitter: 0.5 },
+    timeoutMs: 45_000,
+    concurrency: 20,
+    replicas: 5,
+  },
+  rag: {
+    queue: 'rag',
+    resource: 'cpu',
+    input: z.object({ request: requestSchema, vision: visionOutput }),
+    output: contextSchema,
+    attempts: 2,
+    backoff: { delayMs: 200, maxDelayMs: 1_000, jitter: 0.5 },
+    timeoutMs: 5_000,
+    concurrency: 4,
+    replicas: 2,
+  },
+  llm: {
+    queue: 'llm',
+    resource: 'network',
+    input: z.object({
+      request: requestSchema,
+      preprocess: preprocessOutput,
+      vision: visionOutput,
+      rag: contextSchema,
+    }),
+    output: llmOutput,
+    attempts: 4,
+    backoff: { delayMs: 500, maxDelayMs: 10_000, jitter: 0.5 },
+    timeoutMs: 30_000,
+    concurrency: 10,
+    replicas: 3,
+  },
+} as const satisfies Record<string, StageDefinition>;
+
+export type StageName = keyof typeof catalogue;
+export type StageInput<S extends StageName> = z.infer<(typeof catalogue)[S]['input']>;
+export type StageOutput<S extends StageName> = z.infer<(typeof catalogue)[S]['output']>;
+
+export const stages: { readonly [S in StageName]: StageDefinition & (typeof catalogue)[S] } = catalogue;
+export const stageNames = Object.keys(catalogue) as StageName[];
+
+/** The stages whose outputs this stage reads, taken from the keys of its input schema. */
+export function stageReads(stage: StageName): StageName[] {
+  return Object.keys(stages[stage].input.shape).filter((key): key is StageName => key in catalogue);
+}
+
+/** What a BullMQ job carries: a reference to the record, nothing else. */
+export const jobDataSchema = z.object({
+  v: z.literal(1),
+  requestId: requestSchema.shape.id,
+  deadlineAt: z.int(),
+});
+export type JobData = z.infer<typeof jobDataSchema>;
