@@ -1,0 +1,120 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { stages, type StageName } from '@bunri/queue-contracts';
+import { parseConfig, processSettings, type storageSettings, type workerSettings } from './config.ts';
+import { createLogger, type Logger } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { serveProbes, type ReadinessCheck } from './probes.ts';
+import { createProcessLife, runProcess, type ProcessLife } from './process.ts';
+import { answers, closeRedis, connectConsumer, connectProducer, connectSubscriber, watchRedis } from './redis.ts';
+import { serveStage } from './stage.ts';
+import type { Handler } from './stage-run.ts';
+import { createStorage, type Storage } from './storage.ts';
+
+type ProcessConfig = z.infer<z.ZodObject<typeof processSettings>>;
+type StorageConfig = z.infer<z.ZodObject<typeof storageSettings>>;
+type WorkerConfig = z.infer<z.ZodObject<typeof workerSettings>>;
+
+/** What every process has from its start to its end. */
+export interface App<Config extends ProcessConfig = ProcessConfig> {
+  readonly name: string;
+  readonly config: Config;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly life: ProcessLife;
+}
+
+/** Starts an app: settings, log, metrics, signals. A configuration that is not usable is printed, and the process ends with code 78. */
+export function runApp<Schema extends z.ZodObject<typeof processSettings & z.ZodRawShape>>(
+  name: string,
+  schema: Schema,
+  env: Record<string, string | undefined>,
+  start: (app: App<z.infer<Schema> & ProcessConfig>) => Promise<void>,
+): void {
+  let config: z.infer<Schema> & ProcessConfig;
+  try {
+    config = parseConfig(schema, env) as z.infer<Schema> & ProcessConfig;
+  } catch (error) {
+    process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    // EX_CONFIG of sysexits.h: a restart will not help.
+    process.exit(78);
+  }
+  const log = createLogger({ app: name, level: config.LOG_LEVEL });
+  const metrics = createMetrics({ app: name });
+  const life = createProcessLife({ log, graceMs: config.GRACE_MS });
+  runProcess(life, log, async () => await start({ name, config, log, metrics, life }));
+}
+
+/** The app's Redis connection of a kind, watched and closed with the process. */
+export function openRedis(app: App, kind: 'producer' | 'consumer' | 'subscriber'): Redis {
+  const { config, log, life, metrics, name } = app;
+  const connect = { producer: connectProducer, consumer: connectConsumer, subscriber: connectSubscriber }[kind];
+  const redis = connect({
+    url: config.REDIS_URL,
+    name: `${name}-${kind}`,
+    log,
+    onUp: (up) => {
+      if (kind !== 'subscriber') metrics.redisUp.set(up);
+    },
+  });
+  const endWatch = watchRedis(redis, { log });
+  life.onStop(`redis ${kind}`, async () => {
+    endWatch();
+    await closeRedis(redis);
+  });
+  return redis;
+}
+
+/** The app's bucket, closed with the process. */
+export function openStorage(app: App<ProcessConfig & StorageConfig>): Storage {
+  const { config, life } = app;
+  const storage = createStorage({
+    bucket: config.S3_BUCKET,
+    region: config.S3_REGION,
+    endpoint: config.S3_ENDPOINT,
+    accessKeyId: config.S3_ACCESS_KEY_ID,
+    secretAccessKey: config.S3_SECRET_ACCESS_KEY,
+  });
+  life.onStop('storage', () => storage.close());
+  return storage;
+}
+
+/** Probes and metrics on the app's port. Readiness includes Redis, and ends with the first stop signal. */
+export async function openProbes(app: App, redis: Redis, checks: Record<string, ReadinessCheck>): Promise<void> {
+  const { config, log, life, metrics } = app;
+  const server = await serveProbes({
+    port: config.PORT,
+    registry: metrics.registry,
+    checks: { running: () => !life.stopping, redis: async () => await answers(redis, 1_500), ...checks },
+  });
+  life.onStop('probes', async () => await server.close());
+  log.info('probes listen', { port: server.port });
+}
+
+/** Everything of a worker app but its handler: serves the stage, with probes, until the process stops. */
+export async function serveWorker<S extends StageName>(
+  app: App<ProcessConfig & WorkerConfig>,
+  stage: S,
+  redis: Redis,
+  handler: Handler<S>,
+  checks: Record<string, ReadinessCheck> = {},
+): Promise<void> {
+  const { config, log, life, metrics } = app;
+  const subscriber = openRedis(app, 'subscriber');
+  let running: () => boolean = () => false;
+  await openProbes(app, redis, { worker: () => running(), ...checks });
+  const server = await serveStage({
+    stage,
+    handler,
+    redis,
+    subscriber,
+    prefix: config.REDIS_PREFIX,
+    life,
+    graceMs: config.GRACE_MS,
+    log,
+    metrics,
+    concurrency: config.CONCURRENCY,
+  });
+  running = () => server.running();
+  log.info('worker runs', { stage, concurrency: config.CONCURRENCY ?? stages[stage].concurrency });
+}

@@ -1,0 +1,73 @@
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { createKeys } from './keys.ts';
+import type { Metrics } from './metrics.ts';
+import { sha256 } from './storage.ts';
+
+export type ResultCache = ReturnType<typeof createResultCache>;
+
+const entrySchema = z.object({ storedAt: z.int(), value: z.unknown() });
+
+/** How long a result may be reused. Images live longer in the bucket, so that a hit never names a deleted object. */
+export const defaultCacheRetentionMs = 7 * 24 * 3600 * 1000;
+
+/** A cache key from everything that decides the result; the order of the parts matters. */
+export function cacheKey(parts: readonly unknown[]): string {
+  return sha256(JSON.stringify(parts));
+}
+
+/** The same question, typed differently: spaces, case and Unicode form do not decide an answer. */
+export function normaliseQuestion(question: string): string {
+  return question.normalize('NFC').trim().replaceAll(/\s+/g, ' ').toLowerCase();
+}
+
+/**
+ * Results of paid work in Redis, by exact key. An entry that does not fit its schema, as an older version may have
+ * written it, counts as a miss. The index, ordered by time, is what the hourly clean-up reads.
+ */
+export function createResultCache(options: {
+  redis: Redis;
+  prefix: string;
+  metrics?: Metrics;
+  retentionMs?: number;
+  now?: () => number;
+}) {
+  const { redis, prefix, metrics, retentionMs = defaultCacheRetentionMs, now = Date.now } = options;
+  const keys = createKeys(prefix);
+
+  return {
+    async get<Schema extends z.ZodType>(name: string, key: string, schema: Schema): Promise<z.infer<Schema> | null> {
+      const text = await redis.get(keys.cache(name, key));
+      const entry = text === null ? null : entrySchema.safeParse(JSON.parse(text));
+      const value = entry?.success ? schema.safeParse(entry.data.value) : null;
+      const hit = value?.success === true;
+      metrics?.cacheLookups.inc({ cache: name, result: hit ? 'hit' : 'miss' });
+      return hit ? value.data : null;
+    },
+
+    async set(name: string, key: string, value: unknown): Promise<void> {
+      const redisKey = keys.cache(name, key);
+      const storedAt = now();
+      await redis
+        .multi()
+        .set(redisKey, JSON.stringify({ storedAt, value }), 'PX', retentionMs)
+        .zadd(keys.cacheIndex, storedAt, redisKey)
+        .exec();
+    },
+
+    /** Removes entries stored at or before `time`, and what Redis itself has already expired. @returns how many. */
+    async removeStoredBefore(time: number, batch = 500): Promise<number> {
+      let removed = 0;
+      for (;;) {
+        const old = await redis.zrangebyscore(keys.cacheIndex, '-inf', time, 'LIMIT', 0, batch);
+        if (old.length === 0) return removed;
+        await redis
+          .multi()
+          .unlink(...old)
+          .zrem(keys.cacheIndex, ...old)
+          .exec();
+        removed += old.length;
+      }
+    },
+  };
+}

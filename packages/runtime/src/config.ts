@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { defaultPrefix } from '@bunri/queue-contracts';
+
+/** Every problem of a configuration at once, each by the name of its setting. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads settings from an environment. An empty value counts as absent, as shells and charts produce it.
+ * @throws ConfigError naming every setting that is missing or wrong.
+ */
+export function parseConfig<Schema extends z.ZodObject>(
+  schema: Schema,
+  env: Record<string, string | undefined>,
+): z.infer<Schema> {
+  const given = Object.fromEntries(
+    Object.keys(schema.shape).map((name) => [name, env[name] === '' ? undefined : env[name]]),
+  );
+  const result = schema.safeParse(given);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => {
+    const name = String(issue.path[0] ?? 'configuration');
+    const absent = given[name] === undefined;
+    const description = schema.shape[name]?.meta()?.description;
+    return `  ${name}: ${absent ? 'is required' : issue.message}${description ? ` (${description})` : ''}`;
+  });
+  throw new ConfigError(`The configuration is not usable:\n${problems.join('\n')}`);
+}
+
+const duration = z.coerce.number().int().positive();
+
+/** Settings that every process has. */
+export const processSettings = {
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/ })
+    .meta({ description: 'redis:// or rediss:// URL of the Redis that holds queues and records' }),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^\{[\w-]+\}$/, 'must be one name in braces, such as {bunri}')
+    .default(defaultPrefix)
+    .meta({ description: 'prefix of every key; the braces keep a cluster to one slot' }),
+  LOG_LEVEL: z
+    .enum(['error', 'warn', 'info', 'debug'])
+    .default('info')
+    .meta({ description: 'least severe level that is logged' }),
+  PORT: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8080)
+    .meta({ description: 'port of the HTTP server; 0 takes a free one' }),
+  GRACE_MS: duration.default(25_000).meta({ description: 'how long a stopping process may finish its work, ms' }),
+};
+
+/** Settings of the processes that read or write objects. */
+export const storageSettings = {
+  S3_BUCKET: z.string().min(3).meta({ description: 'bucket of uploads and normalised images' }),
+  S3_REGION: z.string().min(1).default('us-east-1').meta({ description: 'region of the bucket' }),
+  S3_ENDPOINT: z.url().optional().meta({ description: 'URL of an S3-compatible server; without it AWS itself' }),
+  S3_ACCESS_KEY_ID: z
+    .string()
+    .optional()
+    .meta({ description: 'access key; without it the default AWS credential chain' }),
+  S3_SECRET_ACCESS_KEY: z.string().optional().meta({ description: 'secret of the access key' }),
+};
+
+/** Settings of the processes that work on a queue. */
+export const workerSettings = {
+  CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description: 'jobs in flight in this process; without it the stage catalogue decides' }),
+};
+
+/**
+ * The models that the stages use. The api and the llm workers know both, since answers are kept under both names; a chart
+ * must give every app the same.
+ */
+export const modelSettings = {
+  VISION_MODEL: z.string().min(1).default('gpt-5').meta({ description: 'model that looks at the photo' }),
+  LLM_MODEL: z.string().min(1).default('gpt-4o-mini').meta({ description: 'model that writes the guidance' }),
+};
+
+/** Settings of the processes that call a model API. */
+export const modelApiSettings = {
+  OPENAI_API_KEY: z.string().min(1).meta({ description: 'key of the model API' }),
+  OPENAI_BASE_URL: z
+    .url()
+    .optional()
+    .meta({ description: 'base URL of an OpenAI-compatible API; without it OpenAI itself' }),
+  MODEL_PRICES: z
+    .string()
+    .optional()
+    .meta({ description: 'JSON of prices per model that are added to the built-in table' }),
+};

@@ -1,0 +1,51 @@
+import type { FailureCode } from '@bunri/queue-contracts';
+
+/**
+ * What a handler may throw. The stage runner translates once: `PermanentError` fails the request at once,
+ * `RateLimitedError` pauses the queue without spending an attempt, everything else is transient and spends one.
+ */
+export class PermanentError extends Error {
+  override readonly name = 'PermanentError';
+  readonly code: FailureCode;
+
+  /** @param message what happened and what the client can do; shown to the client. */
+  constructor(code: FailureCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** A failure that another attempt may cure, with the code the request ends with when no attempt is left. */
+export class TransientError extends Error {
+  override readonly name = 'TransientError';
+  readonly code: FailureCode;
+
+  constructor(code: FailureCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The other side asked to wait. `retryAfterMs` is what it asked for, before any jitter. */
+export class RateLimitedError extends Error {
+  override readonly name = 'RateLimitedError';
+  readonly retryAfterMs: number;
+
+  constructor(retryAfterMs: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** Why a stage's AbortSignal was aborted. */
+export type AbortCause = 'shutdown' | 'canceled' | 'timeout' | 'deadline' | 'lost';
+
+export class StageAbort extends Error {
+  override readonly name = 'StageAbort';
+  readonly reason: AbortCause;
+
+  constructor(reason: AbortCause) {
+    super(`stage aborted: ${reason}`);
+    this.reason = reason;
+  }
+}

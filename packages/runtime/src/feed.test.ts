@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { finalStage, type RequestEvent } from '@bunri/queue-contracts';
+import { newRequestId } from './enqueue.ts';
+import { createEventFeed, type EventFeed } from './feed.ts';
+import { createRecordStore, type RecordStore } from './records.ts';
+
+const prefix = `{t${randomUUID()}}`;
+let redis: Redis;
+let subscriber: Redis;
+let records: RecordStore;
+let feed: EventFeed;
+
+beforeAll(() => {
+  redis = new Redis(process.env['REDIS_URL'] ?? '');
+  subscriber = redis.duplicate();
+  records = createRecordStore({ redis, prefix });
+  feed = createEventFeed({ records, subscriber });
+});
+afterAll(async () => {
+  const keys = await redis.keys(`${prefix}*`);
+  if (keys.length > 0) await redis.unlink(...keys);
+  await redis.quit();
+  subscriber.disconnect();
+});
+
+async function accepted(): Promise<string> {
+  const id = newRequestId();
+  await records.accept({
+    id,
+    owner: 'ann',
+    question: '',
+    locale: 'en',
+    source: { kind: 'url', url: 'https://example.org/a.jpg' },
+    priority: 'interactive',
+    createdAt: Date.now(),
+    deadlineAt: Date.now() + 60_000,
+  });
+  return id;
+}
+
+/** Writes `pieces` answer deltas and then the end, as fast as Redis takes them. */
+async function play(id: string, pieces: number): Promise<void> {
+  const run = { id, stage: finalStage, token: 'a' };
+  await records.start(run);
+  for (let n = 0; n < pieces; n += 1) await records.delta(run, n, 'x');
+  await records.finish(run, { output: {}, durationMs: 1, cached: false });
+}
+
+test('a listener that comes at any moment and leaves at any moment sees every event once and in order', async () => {
+  const id = await accepted();
+  const pieces = 300;
+  const seen: RequestEvent[] = [];
+  const playing = play(id, pieces);
+  while (seen.at(-1)?.type !== 'completed') {
+    const leave = new AbortController();
+    let here = 0;
+    await feed.follow(
+      id,
+      seen.at(-1)?.seq ?? 0,
+      (event) => {
+        seen.push(event);
+        here += 1;
+        if (here === 15) leave.abort();
+      },
+      leave.signal,
+    );
+  }
+  await playing;
+  expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: pieces + 4 }, (_, i) => i + 1));
+  expect(feed.channelCount).toBe(0);
+});
+
+test('many listeners of one request share one subscription', async () => {
+  const id = await accepted();
+  const counts = Array.from({ length: 50 }, () => 0);
+  const following = counts.map(
+    async (_, i) => await feed.follow(id, 0, () => (counts[i] = (counts[i] ?? 0) + 1), new AbortController().signal),
+  );
+  expect(feed.channelCount).toBe(1);
+  await play(id, 20);
+  await Promise.all(following);
+  expect(counts).toEqual(counts.map(() => 24));
+});
+
+test('following a request that has ended tells its events and returns', async () => {
+  const id = await accepted();
+  await records.cancel(id);
+  const seen: string[] = [];
+  await feed.follow(id, 0, ({ type }) => seen.push(type), new AbortController().signal);
+  expect(seen).toEqual(['accepted', 'canceled']);
+});
+
+test('events written while the subscriber was cut off are read from the stream when it is back', async () => {
+  const id = await accepted();
+  const seen: number[] = [];
+  const following = feed.follow(id, 0, ({ seq }) => seen.push(seq), new AbortController().signal);
+  const run = { id, stage: finalStage, token: 'a' };
+  await records.start(run);
+  const back = new Promise((resolve) => subscriber.once('ready', resolve));
+  subscriber.disconnect(true);
+  await records.delta(run, 0, 'lost on the channel');
+  await back;
+  await records.finish(run, { output: {}, durationMs: 1, cached: false });
+  await following;
+  expect(seen).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('a stream that cannot be read after a reconnect is read again until it can', async () => {
+  const id = await accepted();
+  let failures = 0;
+  const shaky: RecordStore = {
+    ...records,
+    events: async (request, after) => {
+      if (after > 0 && failures < 2) {
+        failures += 1;
+        throw new Error('not back yet');
+      }
+      return await records.events(request, after);
+    },
+  };
+  const ownSubscriber = redis.duplicate();
+  const seen: number[] = [];
+  const following = createEventFeed({ records: shaky, subscriber: ownSubscriber }).follow(
+    id,
+    0,
+    ({ seq }) => seen.push(seq),
+    new AbortController().signal,
+  );
+  while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  const again = new Promise((resolve) => ownSubscriber.once('ready', resolve));
+  ownSubscriber.disconnect(true);
+  await records.cancel(id);
+  await again;
+  await following;
+  expect(seen).toEqual([1, 2]);
+  ownSubscriber.disconnect();
+});
+
+test('a listener may leave while Redis is away', async () => {
+  const away = new Redis('redis://127.0.0.1:9', { maxRetriesPerRequest: null, retryStrategy: () => 10_000 });
+  away.on('error', () => undefined);
+  const leave = new AbortController();
+  const following = createEventFeed({ records, subscriber: away }).follow('req_x', 0, () => undefined, leave.signal);
+  leave.abort();
+  await following;
+  expect(leave.signal.aborted).toBe(true);
+  away.disconnect();
+});

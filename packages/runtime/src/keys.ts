@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+
+/** Every Redis key that is ours; BullMQ's own keys live beside them as `<prefix>:<queue>:…`. */
+export interface Keys {
+  record(id: string): string;
+  /** The event stream of a request, and the Pub/Sub channel on which its new entries are told. */
+  events(id: string): string;
+  owner(owner: string): string;
+  idempotency(owner: string, key: string): string;
+  statistics(day: string): string;
+  cache(name: string, key: string): string;
+  readonly deadlines: string;
+  readonly unqueued: string;
+  readonly finished: string;
+  readonly cacheIndex: string;
+  /** Pub/Sub channel on which workers hear which request to stop. */
+  readonly control: string;
+}
+
+export function createKeys(prefix: string): Keys {
+  return {
+    record: (id) => `${prefix}:request:${id}`,
+    events: (id) => `${prefix}:request:${id}:events`,
+    owner: (owner) => `${prefix}:owner:${owner}`,
+    // The client's key is hashed: its length and its characters are not ours to trust.
+    idempotency: (owner, key) => `${prefix}:idempotency:${owner}:${createHash('sha256').update(key).digest('hex')}`,
+    statistics: (day) => `${prefix}:statistics:${day}`,
+    cache: (name, key) => `${prefix}:cache:${name}:${key}`,
+    deadlines: `${prefix}:deadlines`,
+    unqueued: `${prefix}:unqueued`,
+    finished: `${prefix}:finished`,
+    cacheIndex: `${prefix}:cache-index`,
+    control: `${prefix}:control`,
+  };
+}
+
+const dayMs = 24 * 3600 * 1000;
+/** Seoul is nine hours ahead of UTC all the year; it has had no summer time since 1988. */
+const seoulOffsetMs = 9 * 3600 * 1000;
+let latest = { day: Number.NaN, text: '' };
+
+/** The calendar day in Seoul, `YYYY-MM-DD`: statistics are counted by the users' day. */
+export function dayInSeoul(epochMs: number): string {
+  const day = Math.floor((epochMs + seoulOffsetMs) / dayMs);
+  // Asked at every transition, and hardly ever for another day than the last time.
+  if (day !== latest.day) latest = { day, text: new Date(day * dayMs).toISOString().slice(0, 10) };
+  return latest.text;
+}

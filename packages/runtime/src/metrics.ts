@@ -1,0 +1,166 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** From a no-op of a few ms to the longest stage timeout. */
+const stageBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 20, 45];
+const requestBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 120];
+
+/** Every instrument of every process, on one registry of its own. Units are seconds, tokens and US dollars. */
+export function createMetrics(options: { app: string; processMetrics?: boolean }) {
+  const registry = new Registry();
+  registry.setDefaultLabels({ app: options.app });
+  if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    stageRuns: new Counter({
+      name: 'bunri_stage_runs_total',
+      help: 'Runs of a stage by how they ended: completed, cached, retried, failed, released, canceled, skipped, fenced.',
+      labelNames: ['stage', 'outcome'],
+      registers,
+    }),
+    stageSeconds: new Histogram({
+      name: 'bunri_stage_duration_seconds',
+      help: 'Time from a stage taking a job to its result.',
+      labelNames: ['stage', 'cached'],
+      buckets: stageBuckets,
+      registers,
+    }),
+    stageWaitSeconds: new Histogram({
+      name: 'bunri_stage_wait_seconds',
+      help: 'Time from a request being ready for a stage to the stage taking it.',
+      labelNames: ['stage'],
+      buckets: requestBuckets,
+      registers,
+    }),
+    stageInFlight: new Gauge({
+      name: 'bunri_stage_in_flight',
+      help: 'Runs of a stage in this process.',
+      labelNames: ['stage'],
+      registers,
+    }),
+    stageSlots: new Gauge({
+      name: 'bunri_stage_slots',
+      help: 'Runs of a stage that this process takes at once.',
+      labelNames: ['stage'],
+      registers,
+    }),
+    failures: new Counter({
+      name: 'bunri_failures_total',
+      help: 'Failed runs by code; final says whether the request ended with it.',
+      labelNames: ['stage', 'code', 'final'],
+      registers,
+    }),
+    rateLimited: new Counter({
+      name: 'bunri_rate_limited_total',
+      help: 'Runs given back because the other side asked to wait.',
+      labelNames: ['stage'],
+      registers,
+    }),
+    cacheLookups: new Counter({
+      name: 'bunri_cache_lookups_total',
+      help: 'Look-ups in a result cache by result: hit or miss.',
+      labelNames: ['cache', 'result'],
+      registers,
+    }),
+    modelCalls: new Counter({
+      name: 'bunri_model_calls_total',
+      help: 'Calls of a model by outcome: ok or the failure code.',
+      labelNames: ['model', 'outcome'],
+      registers,
+    }),
+    modelSeconds: new Histogram({
+      name: 'bunri_model_call_seconds',
+      help: 'Time of a model call, failed ones included.',
+      labelNames: ['model'],
+      buckets: stageBuckets,
+      registers,
+    }),
+    modelTokens: new Counter({
+      name: 'bunri_model_tokens_total',
+      help: 'Tokens as the provider counted them, by direction: input, cached_input (part of input), output.',
+      labelNames: ['model', 'direction'],
+      registers,
+    }),
+    modelCost: new Counter({
+      name: 'bunri_model_cost_usd_total',
+      help: 'Cost of model calls by the configured price table.',
+      labelNames: ['model'],
+      registers,
+    }),
+    droppedSteps: new Counter({
+      name: 'bunri_guidance_steps_dropped_total',
+      help: 'Steps of a model answer that cited no rule of the context and were left out.',
+      registers,
+    }),
+    redisUp: new Gauge({ name: 'bunri_redis_up', help: '1 while Redis answers this process.', registers }),
+    httpSeconds: new Histogram({
+      name: 'bunri_http_request_duration_seconds',
+      help: 'Time to the end of an HTTP answer; event streams are counted apart.',
+      labelNames: ['method', 'route', 'status'],
+      buckets: requestBuckets,
+      registers,
+    }),
+    requestsAccepted: new Counter({
+      name: 'bunri_requests_accepted_total',
+      help: 'Requests that got an id, by whether the answer was there already.',
+      labelNames: ['cached'],
+      registers,
+    }),
+    eventListeners: new Gauge({
+      name: 'bunri_event_listeners',
+      help: 'Clients that follow a request on this process.',
+      registers,
+    }),
+    queueJobs: new Gauge({
+      name: 'bunri_queue_jobs',
+      help: 'Jobs of a queue by state.',
+      labelNames: ['queue', 'state'],
+      registers,
+    }),
+    queueOldestSeconds: new Gauge({
+      name: 'bunri_queue_oldest_seconds',
+      help: 'Age of the job that has waited longest in a queue; 0 when none waits.',
+      labelNames: ['queue'],
+      registers,
+    }),
+    queueOverdueDelayed: new Gauge({
+      name: 'bunri_queue_overdue_delayed',
+      help: 'Delayed jobs whose time has come and that are still delayed.',
+      labelNames: ['queue'],
+      registers,
+    }),
+    queueWorkers: new Gauge({
+      name: 'bunri_queue_workers',
+      help: 'Worker connections of a queue.',
+      labelNames: ['queue'],
+      registers,
+    }),
+    openRequests: new Gauge({ name: 'bunri_open_requests', help: 'Requests that have not ended.', registers }),
+    swept: new Counter({
+      name: 'bunri_swept_total',
+      help: 'Requests that the sweeper closed or repaired, by what it found.',
+      labelNames: ['found'],
+      registers,
+    }),
+    scheduleLastSuccess: new Gauge({
+      name: 'bunri_schedule_last_success_timestamp_seconds',
+      help: 'When a scheduled task last succeeded.',
+      labelNames: ['task'],
+      registers,
+    }),
+    scheduleRuns: new Counter({
+      name: 'bunri_schedule_runs_total',
+      help: 'Runs of a scheduled task by outcome: completed or failed.',
+      labelNames: ['task', 'outcome'],
+      registers,
+    }),
+    deletedObjects: new Counter({
+      name: 'bunri_deleted_objects_total',
+      help: 'Objects and entries removed past their retention, by kind: image, record, cache.',
+      labelNames: ['kind'],
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,155 @@
+import type { Redis } from 'ioredis';
+
+/** Daily counters stay for a year and a month, so that a day can be compared with the same day of last year. */
+const statisticsTtlS = 400 * 24 * 3600;
+/** Only deltas can be many; a stream that is cut has lost the oldest of them. */
+const mostEvents = 4000;
+
+/**
+ * The transitions of a request's record, one atomic script each; ARCHITECTURE.md has them as a table.
+ *
+ * KEYS 1 record, 2 event stream (its name is the Pub/Sub channel too), and of those that close a request or count:
+ * 3 statistics of the day, 4 deadlines, 5 unqueued, 6 finished. ARGV 1 id, 2 now. Scripts run nine times a request: each
+ * gets only the keys and the functions that it uses, and counters are integers, which Redis adds four times as fast.
+ * A script answers a list whose first word is the outcome; nothing is written unless that word names the transition.
+ */
+const emitter = `
+local rec, ev, id, now = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local call = redis.call
+local function emit(kind, data)
+  local seq = call('HINCRBY', rec, 'seq', 1)
+  call('XADD', ev, seq .. '-0', 'type', kind, 'at', now, 'data', data)
+  call('PUBLISH', ev, seq .. ' ' .. kind .. ' ' .. now .. ' ' .. data)
+end
+`;
+
+const terminal = `
+local function terminal(status)
+  return status == 'completed' or status == 'failed' or status == 'canceled'
+end
+`;
+
+const closer = `
+local function close(status, data, retention)
+  call('HSET', rec, 'status', status, 'completedAt', now)
+  call('ZREM', KEYS[4], id)
+  call('ZREM', KEYS[5], id)
+  call('ZADD', KEYS[6], now, id)
+  call('HINCRBY', KEYS[3], status, 1)
+  emit(status, data)
+  call('PEXPIRE', rec, retention)
+  call('PEXPIRE', ev, retention)
+end
+`;
+
+/** The stage's fence: a run may write only while it is the latest run of its stage and the request is open. */
+const fence = `
+local stage, token = ARGV[3], ARGV[4]
+local state = call('HMGET', rec, 'status', stage .. '.token', stage .. '.status')
+if not state[1] then return {'gone'} end
+if terminal(state[1]) then return {'closed', state[1]} end
+if state[2] ~= token or state[3] ~= 'running' then return {'fenced'} end
+`;
+
+export const scripts = {
+  /** KEYS 7 owner index, 8 idempotency key. ARGV 3 retention ms, 4 request JSON, 5 owner, 6 deadline, 7 created,
+   * 8 fingerprint or '', 9 its ttl ms, 10 'completed' or '', then field and value pairs of a request answered from the cache. */
+  accept: `${emitter}${closer}
+if ARGV[8] ~= '' then
+  local claimed = call('HMGET', KEYS[8], 'fingerprint', 'id')
+  if claimed[1] then
+    return {claimed[1] == ARGV[8] and 'existing' or 'conflict', claimed[2]}
+  end
+end
+if call('EXISTS', rec) == 1 then return {'existing', id} end
+call('HSET', rec, 'status', 'queued', 'seq', 0, 'request', ARGV[4], 'deadlineAt', ARGV[6], 'readyAt', now)
+call('ZADD', KEYS[7], ARGV[7], id)
+if ARGV[8] ~= '' then
+  call('HSET', KEYS[8], 'fingerprint', ARGV[8], 'id', id)
+  call('PEXPIRE', KEYS[8], ARGV[9])
+end
+call('HINCRBY', KEYS[3], 'accepted', 1)
+call('EXPIRE', KEYS[3], ${statisticsTtlS})
+emit('accepted', '{}')
+if ARGV[10] == 'completed' then
+  call('HSET', rec, unpack(ARGV, 11))
+  call('HINCRBY', KEYS[3], 'cached', 1)
+  close('completed', '{"cached":true}', ARGV[3])
+else
+  call('ZADD', KEYS[4], ARGV[6], id)
+  call('ZADD', KEYS[5], now, id)
+end
+return {'accepted', id}`,
+
+  /** KEYS 3 unqueued. ARGV 3 stage, 4 token, 5 most starts, then the stages whose outputs the stage reads. */
+  start: `${emitter}${terminal}
+local stage, token = ARGV[3], ARGV[4]
+local state = call('HMGET', rec, 'status', 'deadlineAt', stage .. '.status', 'request', 'readyAt', stage .. '.attempts')
+if not state[1] then return {'gone'} end
+if terminal(state[1]) then return {'closed', state[1]} end
+if state[3] == 'completed' then return {'done'} end
+if tonumber(state[2]) <= tonumber(now) then return {'late'} end
+if tonumber(state[6] or 0) >= tonumber(ARGV[5]) then return {'worn'} end
+local attempt = call('HINCRBY', rec, stage .. '.attempts', 1)
+call('HSET', rec, 'status', 'running', stage .. '.status', 'running', stage .. '.token', token, stage .. '.startedAt', now)
+if state[1] == 'queued' then call('ZREM', KEYS[3], id) end
+emit('stage.started', '{"stage":"' .. stage .. '","attempt":' .. attempt .. '}')
+local reply = {'started', tostring(attempt), state[5], state[4]}
+for i = 6, #ARGV do reply[#reply + 1] = call('HGET', rec, ARGV[i] .. '.output') or '' end
+return reply`,
+
+  /** ARGV 3 stage, 4 token, 5 duration ms, 6 cached 1 or 0, 7 output JSON, 8 retention ms of a request that ends with this
+   * stage, else '', then counter and amount pairs. */
+  finish: `${emitter}${terminal}${fence}${closer}
+call('HSET', rec, stage .. '.status', 'completed', stage .. '.durationMs', ARGV[5], stage .. '.cached', ARGV[6],
+  stage .. '.output', ARGV[7], 'readyAt', now)
+for i = 9, #ARGV, 2 do call('HINCRBY', KEYS[3], ARGV[i], ARGV[i + 1]) end
+local cached = ARGV[6] == '1' and 'true' or 'false'
+emit('stage.completed', '{"stage":"' .. stage .. '","duration_ms":' .. ARGV[5] .. ',"cached":' .. cached .. '}')
+if ARGV[8] ~= '' then close('completed', '{}', ARGV[8]) end
+return {'finished'}`,
+
+  /** The run ends without a result and the stage waits again. ARGV 3 stage, 4 token, 5 event, 6 its data,
+   * 7 what to take back from the attempts: 1 when the run does not count, else 0. */
+  yield: `${emitter}${terminal}${fence}
+call('HSET', rec, stage .. '.status', 'pending', 'readyAt', now)
+if ARGV[7] ~= '0' then call('HINCRBY', rec, stage .. '.attempts', '-' .. ARGV[7]) end
+emit(ARGV[5], ARGV[6])
+return {'yielded'}`,
+
+  /** ARGV 3 stage, 4 token, 5 data of the event. */
+  delta: `${emitter}${terminal}${fence}
+emit('answer.delta', ARGV[5])
+call('XTRIM', ev, 'MAXLEN', '~', ${mostEvents})
+return {'emitted'}`,
+
+  /** Ends an open request without an answer. ARGV 3 retention ms, 4 failed or canceled, 5 error JSON or '', 6 stage or '',
+   * 7 token or '' (with one, only that run may end the request), 8 code of the statistics or '',
+   * 9 control channel, 10 what to tell the workers on it or ''. */
+  end: `${emitter}${terminal}${closer}
+local stage = ARGV[6]
+local state = call('HMGET', rec, 'status', stage .. '.token')
+if not state[1] then return {'gone'} end
+if terminal(state[1]) then return {'closed', state[1]} end
+if ARGV[7] ~= '' and state[2] ~= ARGV[7] then return {'fenced'} end
+if ARGV[5] ~= '' then call('HSET', rec, 'error', ARGV[5]) end
+if stage ~= '' then call('HSET', rec, stage .. '.status', 'failed') end
+if ARGV[8] ~= '' then call('HINCRBY', KEYS[3], 'failed:' .. ARGV[8], 1) end
+close(ARGV[4], ARGV[5] ~= '' and ARGV[5] or '{}', ARGV[3])
+if ARGV[10] ~= '' then call('PUBLISH', ARGV[9], ARGV[10] .. ' ' .. id) end
+return {'ended'}`,
+} as const;
+
+export type ScriptName = keyof typeof scripts;
+export type ScriptRunner = (name: ScriptName, keys: string[], args: (string | number)[]) => Promise<string[]>;
+
+/** Registers the scripts on a client and gives a typed way to run them (EVALSHA, with EVAL after a script flush). */
+export function scriptRunner(redis: Redis): ScriptRunner {
+  for (const [name, lua] of Object.entries(scripts)) redis.defineCommand(`bunri_${name}`, { lua });
+  const commands = redis as unknown as Record<string, (...args: (string | number)[]) => Promise<string[]>>;
+  return async (name, keys, args) => {
+    const command = commands[`bunri_${name}`];
+    if (!command) throw new Error(`script ${name} is not registered`);
+    return await command.call(redis, keys.length, ...keys, ...args);
+  };
+}

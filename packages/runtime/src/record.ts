@@ -1,0 +1,110 @@
+import {
+  failureSchema,
+  requestSchema,
+  stageNames,
+  stageOrder,
+  stages,
+  type Failure,
+  type Request,
+  type RequestStatus,
+  type Resource,
+  type StageName,
+  type StageOutput,
+  type StageStatus,
+} from '@bunri/queue-contracts';
+
+export interface StageRecord {
+  readonly status: StageStatus;
+  readonly startedAt: number | null;
+  readonly durationMs: number | null;
+  readonly attempts: number;
+  readonly cached: boolean;
+  /** The stage's output as it was stored; validated by the stage's schema when it is read with `stageOutput`. */
+  readonly output: unknown;
+}
+
+/** A request as the store holds it. Times are epoch milliseconds. */
+export interface RequestRecord {
+  readonly request: Request;
+  readonly status: RequestStatus;
+  readonly completedAt: number | null;
+  readonly lastSeq: number;
+  readonly error: Failure | null;
+  readonly stages: Record<StageName, StageRecord>;
+}
+
+/** From the fields of the Redis hash; null when there is no record. Throws when the hash is not one of ours. */
+export function parseRecord(fields: Record<string, string>): RequestRecord | null {
+  const { request, status, completedAt, seq, error } = fields as Record<string, string | undefined>;
+  if (request === undefined || status === undefined) return null;
+  return {
+    request: requestSchema.parse(JSON.parse(request)),
+    status: status as RequestStatus,
+    completedAt: completedAt === undefined ? null : Number(completedAt),
+    lastSeq: Number(seq ?? 0),
+    error: error === undefined ? null : failureSchema.parse(JSON.parse(error)),
+    stages: Object.fromEntries(stageNames.map((name) => [name, parseStage(fields, name)])) as RequestRecord['stages'],
+  };
+}
+
+function parseStage(fields: Record<string, string>, name: StageName): StageRecord {
+  const number = (field: string) => {
+    const value = fields[`${name}.${field}`];
+    return value === undefined ? null : Number(value);
+  };
+  const output = fields[`${name}.output`];
+  return {
+    status: (fields[`${name}.status`] ?? 'pending') as StageStatus,
+    startedAt: number('startedAt'),
+    durationMs: number('durationMs'),
+    attempts: number('attempts') ?? 0,
+    cached: number('cached') === 1,
+    output: output === undefined ? null : JSON.parse(output),
+  };
+}
+
+/** The validated output of a stage, or null while it has none. */
+export function stageOutput<S extends StageName>(record: RequestRecord, stage: S): StageOutput<S> | null {
+  const { output } = record.stages[stage];
+  return output === null ? null : (stages[stage].output.parse(output) as StageOutput<S>);
+}
+
+/** The record as clients see it. */
+export function toResource(record: RequestRecord): Resource {
+  const { request } = record;
+  const image = stageOutput(record, 'preprocess');
+  const vision = stageOutput(record, 'vision');
+  const llm = stageOutput(record, 'llm');
+  return {
+    id: request.id,
+    status: record.status,
+    created_at: isoTime(request.createdAt),
+    completed_at: record.completedAt === null ? null : isoTime(record.completedAt),
+    deadline_at: isoTime(request.deadlineAt),
+    stages: stageOrder.map((name) => {
+      const stage = record.stages[name];
+      return {
+        name,
+        status: stage.status,
+        started_at: stage.startedAt === null ? null : isoTime(stage.startedAt),
+        duration_ms: stage.durationMs,
+        attempts: stage.attempts,
+        cached: stage.cached,
+      };
+    }),
+    image: image && { sha256: image.sha256, width: image.width, height: image.height },
+    question: request.question,
+    locale: request.locale,
+    classification: vision?.classification ?? null,
+    guidance: llm?.guidance ?? null,
+    usage: { ...(vision ? { vision: vision.usage } : {}), ...(llm ? { llm: llm.usage } : {}) },
+    cached: record.stages.vision.cached && record.stages.llm.cached,
+    // No stage has a fallback yet; the field is part of the contract from the first version on.
+    degraded: false,
+    error: record.error,
+  };
+}
+
+function isoTime(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}

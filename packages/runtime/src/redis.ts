@@ -1,0 +1,104 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from './log.ts';
+
+export interface RedisClientOptions {
+  readonly url: string;
+  readonly name: string;
+  readonly log: Logger;
+  /** Called with 1 when Redis answers and 0 when it does not. */
+  readonly onUp?: (up: 0 | 1) => void;
+}
+
+const shared: RedisOptions = {
+  keepAlive: 10_000,
+  connectTimeout: 5_000,
+  // Reconnecting never gives up: the process lives on, readiness says that it is cut off.
+  retryStrategy: (attempt) => Math.min(attempt * 100, 2_000) * (0.5 + Math.random() / 2),
+};
+
+/**
+ * For work that somebody waits for: a command fails within milliseconds while Redis is away, so that the caller can say
+ * so, instead of waiting in a queue that nobody sees.
+ */
+export function connectProducer(options: RedisClientOptions): Redis {
+  return connect(options, { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: 5_000 });
+}
+
+/**
+ * For workers: a command waits until Redis is back, since the result that it carries has been paid for. BullMQ requires
+ * `maxRetriesPerRequest: null` for its blocking reads.
+ */
+export function connectConsumer(options: RedisClientOptions): Redis {
+  return connect(options, { maxRetriesPerRequest: null });
+}
+
+/** For Pub/Sub: subscriptions come back after a reconnect. */
+export function connectSubscriber(options: RedisClientOptions): Redis {
+  return connect(options, { maxRetriesPerRequest: null, autoResubscribe: true });
+}
+
+function connect({ url, name, log, onUp }: RedisClientOptions, recipe: RedisOptions): Redis {
+  const settings: RedisOptions = { ...shared, ...recipe, connectionName: name };
+  const redis = new Redis(url, { ...settings, replyMapping: 'legacy' });
+  let lastError = '';
+  redis.on('error', (error) => {
+    // One line for each new trouble, not one for each attempt to reconnect.
+    if (error.message !== lastError) log.warn('redis connection trouble', { connection: name, error });
+    lastError = error.message;
+    onUp?.(0);
+  });
+  redis.on('close', () => onUp?.(0));
+  redis.on('ready', () => {
+    if (lastError !== '') log.info('redis connection is back', { connection: name });
+    lastError = '';
+    onUp?.(1);
+  });
+  return redis;
+}
+
+/**
+ * Finds a connection that is open but dead, as a lost peer leaves it: a ping that stays unanswered forces a reconnect.
+ * @returns a function that ends the watch.
+ */
+export function watchRedis(
+  redis: Redis,
+  { log, intervalMs = 5_000, timeoutMs = 4_000 }: { log: Logger; intervalMs?: number; timeoutMs?: number },
+): () => void {
+  let pending = false;
+  const check = async () => {
+    if (pending || redis.status !== 'ready') return;
+    pending = true;
+    try {
+      if (!(await answers(redis, timeoutMs))) {
+        log.warn('redis does not answer, reconnecting', { timeoutMs });
+        redis.disconnect(true);
+      }
+    } finally {
+      pending = false;
+    }
+  };
+  const timer = setInterval(() => void check(), intervalMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** Whether Redis answers a ping in time. */
+export async function answers(redis: Redis, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeoutMs);
+  });
+  try {
+    return await Promise.race([redis.ping().then(() => true), late]);
+  } catch {
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Closes a client politely, and at once where Redis does not answer. */
+export async function closeRedis(redis: Redis): Promise<void> {
+  if (redis.status === 'ready' && (await answers(redis, 1_000))) await redis.quit();
+  else redis.disconnect();
+}

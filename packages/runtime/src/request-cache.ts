@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { nothingUsed, stages, type Locale, type StageName, type StageOutput } from '@bunri/queue-contracts';
+import { cacheKey, normaliseQuestion, type ResultCache } from './cache.ts';
+
+/** Name of the cache, as in the metric's label and the keys. */
+export const requestCacheName = 'request';
+
+/** Raised with every change of a prompt that may change an answer; part of every cache key of a model's result. */
+export const promptVersions = { vision: '1', llm: '1' } as const;
+
+/** Everything that decides the answer to an uploaded photo and can be known before any stage has run. */
+export interface RequestCacheParts {
+  /** Of the upload as it came, in hex; the same photo in another file is for the stages' own caches. */
+  readonly sha256: string;
+  readonly question: string;
+  readonly locale: Locale;
+  /** The models as they are configured, not as a provider reports them. */
+  readonly visionModel: string;
+  readonly llmModel: string;
+}
+
+/** The outputs of all stages: what a finished record is made of. */
+export const requestCacheValueSchema = z.object({
+  preprocess: stages.preprocess.output,
+  vision: stages.vision.output,
+  rag: stages.rag.output,
+  llm: stages.llm.output,
+} satisfies Record<StageName, z.ZodObject>);
+export type RequestCacheValue = { [S in StageName]: StageOutput<S> };
+
+/** Equal for questions that differ only in case, spaces or Unicode form. */
+export function requestCacheKey({ sha256, question, locale, visionModel, llmModel }: RequestCacheParts): string {
+  return cacheKey([
+    sha256,
+    normaliseQuestion(question),
+    locale,
+    visionModel,
+    llmModel,
+    promptVersions.vision,
+    promptVersions.llm,
+  ]);
+}
+
+/** The finished answer to the same upload and question, or null. Whether its image still exists is the caller's to check. */
+export async function lookUpRequest(cache: ResultCache, parts: RequestCacheParts): Promise<RequestCacheValue | null> {
+  return await cache.get(requestCacheName, requestCacheKey(parts), requestCacheValueSchema);
+}
+
+/** Keeps a finished answer. Usage is stored as zero: whoever gets the answer from here pays for no model. */
+export async function storeRequest(
+  cache: ResultCache,
+  parts: RequestCacheParts,
+  { preprocess, vision, rag, llm }: RequestCacheValue,
+): Promise<void> {
+  const value: RequestCacheValue = {
+    preprocess,
+    vision: { ...vision, usage: nothingUsed },
+    rag,
+    llm: { ...llm, usage: nothingUsed },
+  };
+  await cache.set(requestCacheName, requestCacheKey(parts), value);
+}

@@ -1,0 +1,263 @@
+import type { z } from 'zod';
+import {
+  failure,
+  jobDataSchema,
+  stages,
+  type Failure,
+  type FailureCode,
+  type JobData,
+  type StageInput,
+  type StageName,
+  type StageOutput,
+} from '@bunri/queue-contracts';
+import { streamAnswer } from './answer-stream.ts';
+import { PermanentError, RateLimitedError, StageAbort, TransientError, type AbortCause } from './errors.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { RecordStore, StageRun } from './records.ts';
+import { stageCounters } from './statistics.ts';
+
+export interface HandlerContext {
+  /** Bound to stage, request and job. */
+  readonly log: Logger;
+  /** Aborted with a `StageAbort` on shutdown, cancellation, time-out and deadline. */
+  readonly signal: AbortSignal;
+  readonly jobId: string;
+  /** Shows clients that listen the answer as it grows; takes the whole text so far. */
+  readonly onAnswer: (textSoFar: string) => void;
+}
+
+export interface HandlerResult<S extends StageName> {
+  readonly output: StageOutput<S>;
+  /** True when no paid or heavy work was done. */
+  readonly cached: boolean;
+}
+
+export type Handler<S extends StageName> = (input: StageInput<S>, context: HandlerContext) => Promise<HandlerResult<S>>;
+
+export interface StageRunner<S extends StageName> {
+  readonly stage: S;
+  readonly handler: Handler<S>;
+  readonly records: RecordStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly now?: () => number;
+}
+
+export interface JobFacts {
+  readonly jobId: string;
+  readonly data: unknown;
+  /** Attempts that have failed before this one, and how many there may be. */
+  readonly attemptsMade: number;
+  readonly attempts: number;
+  /** Unique to this run. */
+  readonly token: string;
+}
+
+/** How a run ended, for whoever owns the job. */
+export type RunEnd =
+  | { end: 'completed' | 'skipped' | 'fenced' }
+  | { end: 'failed'; error: Error }
+  | { end: 'retry'; error: Error }
+  | { end: 'released' }
+  | { end: 'rate_limited'; retryAfterMs: number };
+
+/**
+ * One run of a stage: take the record, check the input, let the handler work, check its output, write the result. It knows
+ * nothing of BullMQ. Whatever happens, the record is written before the caller settles the job: a death between the two
+ * repeats the run, which then finds the stage done.
+ */
+export async function runStage<S extends StageName>(
+  runner: StageRunner<S>,
+  job: JobFacts,
+  abort: { track(requestId: string): AbortController; untrack(requestId: string): void },
+): Promise<RunEnd> {
+  const { stage, records, metrics, now = Date.now } = runner;
+  const parsed = jobDataSchema.safeParse(job.data);
+  if (!parsed.success)
+    return { end: 'failed', error: new PermanentError('stage_contract_broken', 'the job data is not ours') };
+  const { requestId } = parsed.data;
+  const run: StageRun = { id: requestId, stage, token: job.token };
+  const log = runner.log.child({ stage, request_id: requestId, job_id: job.jobId });
+
+  const controller = abort.track(requestId);
+  const startedAt = now();
+  metrics.stageInFlight.inc({ stage });
+  let end: RunEnd;
+  let cached = false;
+  try {
+    const taken = await records.start(run);
+    if (taken.outcome !== 'started') {
+      end = await refuse(runner, run, taken);
+    } else {
+      metrics.stageWaitSeconds.observe({ stage }, Math.max(0, startedAt - taken.readyAt) / 1000);
+      const input = { request: taken.request, ...taken.outputs };
+      const bounded = boundTime(controller, stages[stage].timeoutMs, parsed.data, now);
+      try {
+        const result = await handle(runner, run, input, { log, jobId: job.jobId, signal: controller.signal });
+        cached = result.cached;
+        end = await finish(runner, run, result, now() - startedAt);
+      } finally {
+        clearTimeout(bounded);
+      }
+    }
+  } catch (error) {
+    end = await settle(runner, run, job, toError(error));
+  } finally {
+    abort.untrack(requestId);
+    metrics.stageInFlight.dec({ stage });
+  }
+  report(runner, log, end, { cached, durationMs: now() - startedAt });
+  return end;
+}
+
+/** Ends the run at the stage's time-out or the request's deadline, whichever is first. */
+function boundTime(controller: AbortController, timeoutMs: number, data: JobData, now: () => number): NodeJS.Timeout {
+  const leftMs = data.deadlineAt - now();
+  const cause: AbortCause = leftMs < timeoutMs ? 'deadline' : 'timeout';
+  return setTimeout(() => controller.abort(new StageAbort(cause)), Math.max(0, Math.min(timeoutMs, leftMs)));
+}
+
+type NotStarted = Exclude<Awaited<ReturnType<RecordStore['start']>>, { outcome: 'started' }>;
+
+async function refuse(runner: StageRunner<StageName>, { id, stage }: StageRun, taken: NotStarted): Promise<RunEnd> {
+  switch (taken.outcome) {
+    case 'closed':
+    case 'done':
+      return { end: 'skipped' };
+    case 'gone':
+      return { end: 'failed', error: new PermanentError('internal_error', 'the record of this request is gone') };
+    case 'late':
+      return await failRequest(runner, id, failure('deadline_exceeded', deadlineMessage, stage));
+    case 'worn':
+      return await failRequest(runner, id, failure('worker_lost', lostMessage, stage));
+  }
+}
+
+const deadlineMessage =
+  'The answer was not ready before the deadline. Send the request again, with a later deadline if it may wait.';
+const lostMessage =
+  'The workers that took this request stopped before they were done. Send it again; if it happens again, report the id.';
+
+async function failRequest(runner: StageRunner<StageName>, id: string, error: Failure): Promise<RunEnd> {
+  await runner.records.fail(id, error);
+  runner.metrics.failures.inc({ stage: runner.stage, code: error.code, final: 'true' });
+  return { end: 'failed', error: new PermanentError(error.code, error.message) };
+}
+
+async function handle<S extends StageName>(
+  runner: StageRunner<S>,
+  run: StageRun,
+  input: unknown,
+  context: Omit<HandlerContext, 'onAnswer'>,
+): Promise<HandlerResult<S>> {
+  const { input: inputSchema, output: outputSchema } = stages[run.stage];
+  const answer = streamAnswer(runner.records, run);
+  const work = runner.handler(checked(inputSchema, input, 'input') as StageInput<S>, {
+    ...context,
+    onAnswer: answer.push,
+  });
+  try {
+    // A handler that cannot be aborted must not hold the slot: its late result is fenced off.
+    const result = await Promise.race([work, rejectOnAbort(context.signal)]);
+    return { ...result, output: checked(outputSchema, result.output, 'output') as StageOutput<S> };
+  } finally {
+    await answer.close();
+  }
+}
+
+function checked(schema: z.ZodObject, value: unknown, side: 'input' | 'output'): unknown {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const paths = result.error.issues.map((issue) => issue.path.join('.')).join(', ');
+  throw new PermanentError('stage_contract_broken', `The ${side} of the stage does not fit its schema at: ${paths}.`);
+}
+
+async function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return await new Promise((_resolve, reject) => {
+    const onAbort = () => reject(toError(signal.reason));
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+}
+
+async function finish<S extends StageName>(
+  { records, metrics }: StageRunner<S>,
+  run: StageRun,
+  result: HandlerResult<S>,
+  durationMs: number,
+): Promise<RunEnd> {
+  const counters = stageCounters(run.stage, { ...result, durationMs });
+  const { outcome } = await records.finish(run, { ...result, durationMs, counters });
+  if (outcome !== 'finished') return { end: outcome === 'fenced' ? 'fenced' : 'skipped' };
+  metrics.stageSeconds.observe({ stage: run.stage, cached: String(result.cached) }, durationMs / 1000);
+  return { end: 'completed' };
+}
+
+/** Translates an error, once: what the record says, and what the job's owner is to do. */
+async function settle(runner: StageRunner<StageName>, run: StageRun, job: JobFacts, error: Error): Promise<RunEnd> {
+  const { records, metrics, stage } = runner;
+  if (error instanceof StageAbort && error.reason !== 'timeout') return await settleAbort(runner, run, error.reason);
+  if (error instanceof RateLimitedError) {
+    await records.release(run, 'rate_limited');
+    metrics.rateLimited.inc({ stage });
+    return { end: 'rate_limited', retryAfterMs: error.retryAfterMs };
+  }
+  const code = failureCode(error);
+  const final = error instanceof PermanentError || job.attemptsMade + 1 >= job.attempts;
+  metrics.failures.inc({ stage, code, final: String(final) });
+  if (!final) {
+    await records.retry(run, code);
+    return { end: 'retry', error };
+  }
+  await records.fail(run.id, failure(code, clientMessage(error), stage), run.token);
+  return { end: 'failed', error };
+}
+
+async function settleAbort(
+  runner: StageRunner<StageName>,
+  run: StageRun,
+  cause: Exclude<AbortCause, 'timeout'>,
+): Promise<RunEnd> {
+  switch (cause) {
+    case 'canceled':
+      return { end: 'skipped' };
+    case 'deadline':
+      return await failRequest(runner, run.id, failure('deadline_exceeded', deadlineMessage, run.stage));
+    case 'lost':
+      return { end: 'fenced' };
+    case 'shutdown':
+      await runner.records.release(run, 'shutdown');
+      return { end: 'released' };
+  }
+}
+
+function failureCode(error: Error): FailureCode {
+  if (error instanceof PermanentError || error instanceof TransientError) return error.code;
+  if (error instanceof StageAbort) return 'stage_timeout';
+  return 'internal_error';
+}
+
+/** An unexpected error's own words may hold anything, so that clients only get those of our typed errors. */
+function clientMessage(error: Error): string {
+  if (error instanceof PermanentError || error instanceof TransientError) return error.message;
+  if (error instanceof StageAbort)
+    return 'A stage took longer than it may, at every attempt. Send the request again later.';
+  return 'Something broke on our side. Send the request again; if it happens again, report the id.';
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+function report(
+  { metrics, stage }: StageRunner<StageName>,
+  log: Logger,
+  end: RunEnd,
+  facts: { cached: boolean; durationMs: number },
+): void {
+  metrics.stageRuns.inc({ stage, outcome: end.end === 'completed' && facts.cached ? 'cached' : end.end });
+  const line = { outcome: end.end, duration_ms: facts.durationMs, cached: facts.cached };
+  if (end.end === 'failed' || end.end === 'retry') log.warn('stage', { ...line, error: end.error });
+  else log.info('stage', line);
+}

@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto';
+import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { failure, stageJobId, stages, type StageDefinition, type StageName } from '@bunri/queue-contracts';
+import { createAbortRegistry, listenForAborts } from './abort-registry.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { ProcessLife } from './process.ts';
+import { createRecordStore } from './records.ts';
+import { runStage, type Handler, type RunEnd } from './stage-run.ts';
+
+/** A killed worker's job runs again after what is left of its lock and at most one check: 20 s. */
+const lockMs = 15_000;
+const stalledCheckMs = 5_000;
+/** How often a job may be taken from a dead worker. Higher than the record's own limit, which gives the typed error. */
+const maxStalledCount = 20;
+
+export interface ServeStageOptions<S extends StageName> {
+  readonly stage: S;
+  readonly handler: Handler<S>;
+  /** A consumer connection: shared by the worker's commands and the records. */
+  readonly redis: Redis;
+  /** A connection of its own for Pub/Sub. */
+  readonly subscriber: Redis;
+  readonly prefix: string;
+  readonly life: ProcessLife;
+  readonly graceMs: number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly concurrency?: number | undefined;
+}
+
+export interface StageServer {
+  /** True while the worker takes jobs. */
+  running(): boolean;
+}
+
+/** Serves a stage's queue until the process stops: takes jobs, runs them, settles them. */
+export async function serveStage<S extends StageName>(options: ServeStageOptions<S>): Promise<StageServer> {
+  const { stage, redis, prefix, life, log, metrics } = options;
+  const definition: StageDefinition = stages[stage];
+  const concurrency = options.concurrency ?? definition.concurrency;
+  const records = createRecordStore({ redis, prefix });
+  const registry = createAbortRegistry();
+  await listenForAborts(options.subscriber, records.keys, registry);
+  const runner = { stage, handler: options.handler, records, metrics, log };
+  const processToken = randomUUID();
+  let runs = 0;
+
+  const worker = new Worker(
+    definition.queue,
+    async (job: Job, lock?: string) => {
+      runs += 1;
+      const facts = {
+        jobId: job.id ?? '',
+        data: job.data as unknown,
+        attemptsMade: job.attemptsMade,
+        attempts: job.opts.attempts ?? 1,
+        token: `${processToken}:${runs}`,
+      };
+      await settleJob(worker, job, lock ?? '', await runStage(runner, facts, registry));
+    },
+    {
+      connection: redis,
+      prefix,
+      concurrency,
+      autorun: false,
+      lockDuration: lockMs,
+      stalledInterval: stalledCheckMs,
+      maxStalledCount,
+      // Workers stop together at a rate limit only if they have a limiter; this one never limits by itself.
+      ...(definition.resource === 'network' ? { limiter: { max: 1_000_000, duration: 1000 } } : {}),
+      settings: { backoffStrategy: (attemptsMade) => backoffMs(definition.backoff, attemptsMade, Math.random()) },
+    },
+  );
+  worker.on('error', (error) => log.warn('worker trouble', { stage, error }));
+  worker.on('lockRenewalFailed', (jobIds: string[]) => {
+    // Another worker has taken these: what this one still does for them is wasted.
+    for (const jobId of jobIds) registry.abort(requestIdOf(jobId, stage), 'lost');
+  });
+  worker.on('failed', (job) => {
+    // Jobs also fail without a run of ours (stalled too often, a child's failure). For an open request this is the end;
+    // for a closed one, as after every failed run, it changes nothing.
+    if (job?.id && job.finishedOn !== undefined) void closeLost(requestIdOf(job.id, stage));
+  });
+
+  async function closeLost(requestId: string): Promise<void> {
+    const message =
+      'The workers that took this request stopped before they were done. Send it again; if it happens again, report the id.';
+    try {
+      await records.fail(requestId, failure('worker_lost', message, stage));
+    } catch (error) {
+      log.error('a failed request could not be closed; the sweeper will', { request_id: requestId, error });
+    }
+  }
+
+  await worker.waitUntilReady();
+  metrics.stageSlots.set({ stage }, concurrency);
+  const running = worker.run();
+  running.catch((error: unknown) => log.error('the worker loop ended', { stage, error }));
+
+  life.onStop(`stage ${stage}`, async () => {
+    const drained = worker.close();
+    const timer = setTimeout(() => {
+      log.warn('handing back what is still running', { stage, count: registry.size });
+      registry.abortAll('shutdown');
+    }, options.graceMs);
+    await drained;
+    clearTimeout(timer);
+  });
+
+  return { running: () => worker.isRunning() && !worker.isPaused() && !life.stopping };
+}
+
+/** Tells BullMQ how the run ended, in the only way it understands: by returning or by what is thrown. */
+async function settleJob(worker: Worker, job: Job, lock: string, result: RunEnd): Promise<void> {
+  switch (result.end) {
+    case 'completed':
+    case 'skipped':
+      return;
+    case 'fenced':
+      // The job belongs to a later run; whatever is said here is refused for want of the lock.
+      return;
+    case 'failed':
+      throw new UnrecoverableError(result.error.message);
+    case 'retry':
+      throw result.error;
+    case 'released':
+      return await handBack(job, lock, 0);
+    case 'rate_limited': {
+      // Up to a tenth more than asked, so that the pods do not all come back in the same millisecond.
+      const pauseMs = Math.ceil(result.retryAfterMs * (1 + Math.random() / 10));
+      await worker.rateLimit(pauseMs);
+      return await handBack(job, lock, pauseMs);
+    }
+  }
+}
+
+/**
+ * Puts a job back without spending an attempt. By way of the delayed set, since that wakes an idle worker on time; a job
+ * that BullMQ moves back to a prioritised queue directly waits there until some worker's blocking read times out, 5 s.
+ */
+async function handBack(job: Job, lock: string, delayMs: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, lock);
+  throw new DelayedError();
+}
+
+/** Exponential with a cap; `random` in [0, 1) takes away up to the jitter's share. */
+export function backoffMs(backoff: StageDefinition['backoff'], attemptsMade: number, random: number): number {
+  const full = Math.min(backoff.maxDelayMs, backoff.delayMs * 2 ** Math.max(0, attemptsMade - 1));
+  return Math.round(full * (1 - backoff.jitter * random));
+}
+
+function requestIdOf(jobId: string, stage: StageName): string {
+  return jobId.slice(0, jobId.length - stageJobId('', stage).length);
+}

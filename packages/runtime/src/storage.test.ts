@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { TransientError } from './errors.ts';
+import { createStorage, type Storage } from './storage.ts';
+
+let storage: Storage;
+
+const options = {
+  bucket: `b-${randomUUID()}`,
+  region: process.env['S3_REGION'] ?? '',
+  endpoint: process.env['S3_ENDPOINT'],
+  accessKeyId: process.env['S3_ACCESS_KEY_ID'],
+  secretAccessKey: process.env['S3_SECRET_ACCESS_KEY'],
+};
+
+beforeAll(async () => {
+  storage = createStorage(options);
+  await storage.createBucket();
+});
+afterAll(() => storage.close());
+
+test('what is put can be read, looked up and removed', async () => {
+  await storage.put('a/1', Buffer.from('hello'), 'text/plain');
+  expect(Buffer.from((await storage.getBytes('a/1')) ?? []).toString()).toBe('hello');
+  expect(await storage.head('a/1')).toMatchObject({ key: 'a/1', sizeBytes: 5 });
+  await storage.remove(['a/1', 'a/never-there']);
+  expect(await storage.head('a/1')).toBeNull();
+});
+
+test('an absent object is null, not an error', async () => {
+  expect(await storage.getBytes('nothing')).toBeNull();
+  expect(await storage.getStream('nothing')).toBeNull();
+});
+
+test('a stream of unknown length is stored whole', async () => {
+  const size = 7 * 1024 * 1024;
+  const chunks = Array.from({ length: 7 }, (_, i) => Buffer.alloc(1024 * 1024, i));
+  await storage.putStream('big', Readable.from(chunks), 'application/octet-stream');
+  const bytes = await storage.getBytes('big');
+  expect(bytes?.byteLength).toBe(size);
+  expect(bytes?.at(-1)).toBe(6);
+});
+
+test('a stream that breaks leaves nothing behind', async () => {
+  const broken = Readable.from(
+    (async function* () {
+      yield await Promise.resolve(Buffer.alloc(1000));
+      throw new Error('client went away');
+    })(),
+  );
+  await expect(storage.putStream('half', broken, 'image/jpeg')).rejects.toThrow(TransientError);
+  expect(await storage.head('half')).toBeNull();
+});
+
+test('listing gives every object, page by page', async () => {
+  for (let n = 0; n < 5; n += 1) await storage.put(`page/${n}`, Buffer.from('x'), 'text/plain');
+  const pages: string[][] = [];
+  for await (const page of storage.list('page/', 2)) pages.push(page.map(({ key }) => key));
+  expect(pages).toEqual([['page/0', 'page/1'], ['page/2', 'page/3'], ['page/4']]);
+});
+
+test('a server that takes a call and never answers is a transient failure in time', async () => {
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => void sockets.push(socket));
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const hung = createStorage({ ...options, endpoint, timeoutMs: 50 });
+  await expect(hung.getBytes('a')).rejects.toMatchObject({ code: 'storage_unavailable' });
+  hung.close();
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => silent.close(resolve));
+});
+
+test('an unreachable server is a transient failure with a code', async () => {
+  const away = createStorage({ ...options, endpoint: 'http://127.0.0.1:9' });
+  await expect(away.getBytes('a')).rejects.toMatchObject({ name: 'TransientError', code: 'storage_unavailable' });
+  await expect(away.ready()).rejects.toThrow(/ECONNREFUSED/);
+  away.close();
+});
