@@ -1,0 +1,36 @@
+import type { Engine } from '@bunri/queue-contracts';
+
+/** Tokens as the model API counted them; `cachedInput` is the part of `input` that the provider's prefix cache served. */
+export interface TokenCount {
+  readonly input: number;
+  readonly cachedInput: number;
+  readonly output: number;
+}
+
+export interface Prediction<Value> {
+  readonly value: Value;
+  readonly engine: Engine;
+  readonly tokens: TokenCount;
+}
+
+export interface PredictOptions<Task> {
+  /** Ends calls in flight; the promise then rejects with the signal's reason. */
+  readonly signal: AbortSignal;
+  /** The text of one task's answer so far (JSON, as the model writes it), in full, at every piece that arrives. */
+  readonly onText?: (task: Task, textSoFar: string) => void;
+}
+
+/**
+ * One interface for everything that infers, remote or local.
+ *
+ * `predict` gives one prediction a task, in order. It throws the runtime's `PermanentError`, `TransientError` or
+ * `RateLimitedError`, and never retries by itself: attempts are counted in the stage catalogue alone.
+ */
+export interface InferenceEngine<Task, Value> {
+  readonly model: string;
+  load(): Promise<void>;
+  predict(batch: readonly Task[], options: PredictOptions<Task>): Promise<Prediction<Value>[]>;
+  unload(): Promise<void>;
+  /** Bytes that the loaded model holds in this process; 0 for a remote one. */
+  memoryBytes(): number;
+}

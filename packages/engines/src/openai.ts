@@ -1,0 +1,36 @@
+import type OpenAI from 'openai';
+import type { InferenceEngine } from './engine.ts';
+import { callModel, type StructuredCall } from './openai-responses.ts';
+
+export interface OpenAiEngineOptions<Task, Value> {
+  readonly client: OpenAI;
+  readonly model: string;
+  readonly buildCall: (task: Task) => StructuredCall<Value>;
+}
+
+/** A model behind an API: nothing to load, and no memory of this process. A batch is so many calls at once. */
+export function openAiEngine<Task, Value>(options: OpenAiEngineOptions<Task, Value>): InferenceEngine<Task, Value> {
+  const { client, model, buildCall } = options;
+  return {
+    model,
+    load: async () => {},
+    unload: async () => {},
+    memoryBytes: () => 0,
+    predict: async (batch, { signal, onText }) => {
+      const failed = new AbortController();
+      const either = AbortSignal.any([signal, failed.signal]);
+      const calls = batch.map(async (task) => {
+        const follow = onText && { onText: (textSoFar: string) => onText(task, textSoFar) };
+        try {
+          return await callModel(buildCall(task), { client, model, signal: either, ...follow });
+        } catch (error) {
+          // The batch has failed: what is still in flight would be paid for and thrown away.
+          failed.abort(error);
+          throw error;
+        }
+      });
+      await Promise.allSettled(calls);
+      return Promise.all(calls);
+    },
+  };
+}

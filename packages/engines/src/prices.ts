@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { TokenCount } from './engine.ts';
+
+const usdPerMillion = z.number().nonnegative();
+
+/** By model: US dollars for a million tokens. `cachedInput` is the price of input that the provider's prefix cache served. */
+export const pricesSchema = z.record(
+  z.string().min(1),
+  z.strictObject({ input: usdPerMillion, cachedInput: usdPerMillion, output: usdPerMillion }),
+);
+export type Prices = z.infer<typeof pricesSchema>;
+
+/** Standard tier, from OpenAI's API pricing page (https://openai.com/api/pricing). Prices change: MODEL_PRICES overrides. */
+export const defaultPrices: Prices = {
+  'gpt-5': { input: 1.25, cachedInput: 0.125, output: 10 },
+  'gpt-5-mini': { input: 0.25, cachedInput: 0.025, output: 2 },
+  'gpt-4o': { input: 2.5, cachedInput: 1.25, output: 10 },
+  'gpt-4o-mini': { input: 0.15, cachedInput: 0.075, output: 0.6 },
+};
+
+/** How the model API simulator names its models. */
+export const simulatedModelPrefix = 'simulator/';
+
+/**
+ * What a call cost, in US dollars. Simulated models cost nothing.
+ *
+ * @throws when the model has no price; `assertPriced` tells so before any call is made.
+ */
+export function costUsd(prices: Prices, model: string, tokens: TokenCount): number {
+  if (model.startsWith(simulatedModelPrefix)) return 0;
+  const price = priceOf(prices, model);
+  const uncached = tokens.input - tokens.cachedInput;
+  return (uncached * price.input + tokens.cachedInput * price.cachedInput + tokens.output * price.output) / 1_000_000;
+}
+
+/**
+ * For the start of a process. An API that answers under another name than it was asked by needs that name in the table
+ * too, dated snapshots of a listed model excepted.
+ *
+ * @throws when the model has no price.
+ */
+export function assertPriced(prices: Prices, model: string): void {
+  if (!model.startsWith(simulatedModelPrefix)) priceOf(prices, model);
+}
+
+function priceOf(prices: Prices, model: string): Prices[string] {
+  // Answers name the snapshot that gave them: `gpt-5-2025-08-07` when `gpt-5` was asked.
+  const undated = model.replace(/-\d{4}-\d{2}-\d{2}$/, '');
+  const name = [model, undated].find((key) => Object.hasOwn(prices, key));
+  const price = name === undefined ? undefined : prices[name];
+  if (price === undefined) {
+    throw new Error(
+      `The model ${JSON.stringify(model)} has no price. Add it to MODEL_PRICES, in US dollars a million tokens: ` +
+        `{${JSON.stringify(model)}: {"input": …, "cachedInput": …, "output": …}}. Priced: ${Object.keys(prices).join(', ')}.`,
+    );
+  }
+  return price;
+}
