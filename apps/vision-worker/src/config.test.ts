@@ -1,0 +1,35 @@
+import { expect, test } from '@jest/globals';
+import { parseConfig } from '@bunri/runtime';
+import { configSchema } from './config.ts';
+
+const required = { REDIS_URL: 'redis://localhost:6379', S3_BUCKET: 'photos', OPENAI_API_KEY: 'sk-test' };
+
+test('with the required settings alone, the defaults are used', () => {
+  const config = parseConfig(configSchema, required);
+  expect(config).toMatchObject({ VISION_MODEL: 'gpt-5', VISION_REASONING_EFFORT: undefined });
+  expect(config.MODEL_PRICES).toHaveProperty('gpt-5');
+});
+
+test('every problem is named at once', () => {
+  const wrong = { VISION_REASONING_EFFORT: 'enormous', MODEL_PRICES: '{oops' };
+  expect(() => parseConfig(configSchema, wrong)).toThrow(
+    /REDIS_URL: is required[^]*S3_BUCKET: is required[^]*OPENAI_API_KEY: is required[^]*MODEL_PRICES: must be JSON[^]*VISION_REASONING_EFFORT: /,
+  );
+});
+
+test('given prices are added to the built-in ones, and replace them', () => {
+  const own = { input: 1, cachedInput: 0.5, output: 2 };
+  const MODEL_PRICES = JSON.stringify({ 'gpt-5': own, mine: own });
+  expect(parseConfig(configSchema, { ...required, MODEL_PRICES }).MODEL_PRICES).toMatchObject({
+    'gpt-5': own,
+    mine: own,
+    'gpt-4o-mini': expect.anything(),
+  });
+});
+
+test.each(['[]', '{"mine":{"input":1}}', '{"mine":{"input":-1,"cachedInput":1,"output":1}}'])(
+  'the price table %s is refused',
+  (MODEL_PRICES) => {
+    expect(() => parseConfig(configSchema, { ...required, MODEL_PRICES })).toThrow(/MODEL_PRICES: /);
+  },
+);

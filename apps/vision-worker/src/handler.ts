@@ -1,0 +1,52 @@
+import { callMetered, type MeteredModel } from '@bunri/engines';
+import { catalogueVersion } from '@bunri/knowledge';
+import { classificationSchema, nothingUsed, type StageInput } from '@bunri/queue-contracts';
+import {
+  cacheKey,
+  normaliseQuestion,
+  PermanentError,
+  promptVersions,
+  type Handler,
+  type ResultCache,
+  type Storage,
+} from '@bunri/runtime';
+import { classify, type VisionAnswer } from './classify.ts';
+import type { VisionTask } from './prompt.ts';
+
+export interface VisionDeps extends MeteredModel<VisionTask, VisionAnswer> {
+  readonly storage: Pick<Storage, 'getBytes'>;
+  readonly cache: ResultCache;
+}
+
+const cacheName = 'vision';
+
+/** Photo and question in, classification out: from the cache where the same photo was asked about in the same words. */
+export function makeHandler(deps: VisionDeps): Handler<'vision'> {
+  const { storage, cache, engine } = deps;
+  return async ({ request, preprocess }, { signal }) => {
+    const key = visionCacheKey({ request, preprocess }, engine.model);
+    const known = await cache.get(cacheName, key, classificationSchema);
+    if (known) return { output: { classification: known, usage: nothingUsed }, cached: true };
+
+    const image = await storage.getBytes(preprocess.key, signal);
+    if (!image) throw new PermanentError('image_missing', 'The stored photo has been deleted. Send it again.');
+    const { question, locale } = request;
+    const { value, engine: answeredBy, usage } = await callMetered(deps, { image, question, locale }, { signal });
+    const classification = classify(value, locale, answeredBy);
+    // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
+    await cache.set(cacheName, key, classification);
+    return { output: { classification, usage }, cached: false };
+  };
+}
+
+/** Everything that decides a classification. */
+function visionCacheKey({ request, preprocess }: StageInput<'vision'>, model: string): string {
+  return cacheKey([
+    preprocess.sha256,
+    normaliseQuestion(request.question),
+    request.locale,
+    model,
+    promptVersions.vision,
+    catalogueVersion,
+  ]);
+}

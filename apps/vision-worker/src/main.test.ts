@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { createStorage } from '@bunri/runtime';
+import { freePort, startProcess } from '@bunri/testkit';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+
+async function environment(): Promise<Record<string, string | undefined>> {
+  const { REDIS_URL, S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = process.env;
+  const S3_BUCKET = `vision-${randomUUID()}`;
+  const storage = createStorage({
+    bucket: S3_BUCKET,
+    region: S3_REGION ?? '',
+    endpoint: S3_ENDPOINT,
+    accessKeyId: S3_ACCESS_KEY_ID,
+    secretAccessKey: S3_SECRET_ACCESS_KEY,
+  });
+  await storage.createBucket();
+  storage.close();
+  return {
+    REDIS_URL,
+    REDIS_PREFIX: `{t${randomUUID()}}`,
+    OPENAI_API_KEY: 'sk-test',
+    S3_BUCKET,
+    S3_ENDPOINT,
+    S3_REGION,
+    S3_ACCESS_KEY_ID,
+    S3_SECRET_ACCESS_KEY,
+  };
+}
+
+test('the worker becomes ready once Redis, the bucket and its queue are, and stops when it is told to', async () => {
+  const port = await freePort();
+  const readyUrl = `http://127.0.0.1:${port}/readyz`;
+  const env = { ...(await environment()), PORT: String(port) };
+  const worker = await startProcess({ name: 'vision-worker', args: [main], env, readyUrl });
+  try {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/bunri_stage_slots\{[^}]*stage="vision"[^}]*\} 20/);
+    expect(await worker.stop('SIGTERM')).toEqual({ code: 0, signal: null });
+  } finally {
+    await worker.stop('SIGKILL');
+  }
+}, 30_000);
+
+test('a model without a price is told at the start, before any call is paid', async () => {
+  const env = { ...(await environment()), PORT: '0', VISION_MODEL: 'gpt-unheard-of' };
+  const worker = await startProcess({ name: 'vision-worker', args: [main], env });
+  expect(await worker.exited).toEqual({ code: 1, signal: null });
+  expect(worker.output()).toContain('gpt-unheard-of');
+}, 30_000);

@@ -1,0 +1,18 @@
+import { assertPriced } from '@bunri/engines';
+import { createResultCache, openRedis, openStorage, runApp, serveWorker } from '@bunri/runtime';
+import { configSchema } from './config.ts';
+import { createVisionEngine } from './engine.ts';
+import { makeHandler } from './handler.ts';
+
+runApp('vision-worker', configSchema, process.env, async (app) => {
+  const { config, metrics } = app;
+  const { MODEL_PRICES: prices } = config;
+  assertPriced(prices, config.VISION_MODEL);
+
+  const redis = openRedis(app, 'consumer');
+  const storage = openStorage(app);
+  const cache = createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics });
+  const handler = makeHandler({ storage, cache, engine: createVisionEngine(config), prices, metrics });
+
+  await serveWorker(app, 'vision', redis, handler, { storage: async () => await storage.ready() });
+});
