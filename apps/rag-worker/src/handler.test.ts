@@ -1,0 +1,82 @@
+import { expect, test } from '@jest/globals';
+import { stages, type Classification, type StageInput } from '@bunri/queue-contracts';
+import { createLogger, parseConfig } from '@bunri/runtime';
+import { configSchema } from './config.ts';
+import { makeHandler } from './handler.ts';
+
+const bottle: Classification = {
+  waste_category: 'recyclable',
+  subcategory: '무색페트병',
+  item_id: 'clear-pet-bottle',
+  item_name: '투명 페트병',
+  confidence: 0.93,
+  condition: { cap: 'on', rinsed: 'no', contamination: 'none', label: 'on' },
+  engine: { provider: 'test', model: 'test' },
+};
+
+function input(
+  classification: Partial<Classification>,
+  request: Partial<StageInput<'rag'>['request']> = {},
+): StageInput<'rag'> {
+  return {
+    request: {
+      id: 'req_019a9c1e7b3a7c3e9d0f2a4b6c8d0e1f',
+      owner: 'test',
+      question: '어떻게 버리나요?',
+      locale: 'ko',
+      source: { kind: 'url', url: 'https://example.com/photo.jpg' },
+      priority: 'interactive',
+      createdAt: 0,
+      deadlineAt: 120_000,
+      ...request,
+    },
+    vision: {
+      classification: { ...bottle, ...classification },
+      usage: { input_tokens: 0, output_tokens: 0, cost_usd: 0 },
+    },
+  };
+}
+
+async function look(work: StageInput<'rag'>, tokenBudget = 800) {
+  const log = createLogger({ app: 'test', level: 'error', silent: true });
+  const { signal } = new AbortController();
+  const context = { log, signal, jobId: 'job', onAnswer: () => undefined };
+  const { output, cached } = await makeHandler({ tokenBudget })(work, context);
+  expect(cached).toBe(false);
+  return stages.rag.output.parse(output);
+}
+
+test('a known item brings the rules that its condition asks for', async () => {
+  const context = await look(input({}));
+  expect(context).toMatchObject({ item_id: 'clear-pet-bottle', match: 'id' });
+  const rules = context.sentences.map(({ rule_id }) => rule_id);
+  expect(rules).toEqual(expect.arrayContaining(['clear-pet-bottle/rinse', 'clear-pet-bottle/label-off']));
+});
+
+test('the rules come in the language of the request', async () => {
+  const [korean, english] = [await look(input({})), await look(input({}, { locale: 'en' }))];
+  expect(korean.sentences.every(({ text }) => /\p{Script=Hangul}/u.test(text))).toBe(true);
+  expect(english.sentences.some(({ text }) => /\p{Script=Hangul}/u.test(text))).toBe(false);
+});
+
+test('an item that vision could only name is searched, and one that nobody knows gets the rules of its category', async () => {
+  expect(await look(input({ item_id: null, item_name: '투명 페트병' }))).toMatchObject({ match: 'search' });
+  const unknown = await look(input({ item_id: null, item_name: 'zzz', subcategory: 'zzz' }, { question: '' }));
+  expect(unknown).toMatchObject({ item_id: null, match: 'category' });
+  expect(unknown.sentences.length).toBeGreaterThan(0);
+});
+
+test('the context stays within its token budget', async () => {
+  const [small, large] = [await look(input({}), 80), await look(input({}), 800)];
+  expect(small.tokens).toBeLessThanOrEqual(80);
+  expect(small.sentences.length).toBeLessThan(large.sentences.length);
+});
+
+test('the same request gives the same context', async () => {
+  expect(await look(input({}))).toEqual(await look(input({})));
+});
+
+test('a budget into which no sentence fits is refused at the start', () => {
+  const settings = { REDIS_URL: 'redis://127.0.0.1:6379', CONTEXT_TOKEN_BUDGET: '79' };
+  expect(() => parseConfig(configSchema, settings)).toThrow('CONTEXT_TOKEN_BUDGET');
+});
