@@ -1,0 +1,18 @@
+import { assertPriced } from '@bunri/engines';
+import { createResultCache, openRedis, runApp, serveWorker } from '@bunri/runtime';
+import { configSchema } from './config.ts';
+import { createGuidanceEngine } from './engine.ts';
+import { makeHandler } from './handler.ts';
+
+runApp('llm-worker', configSchema, process.env, async (app) => {
+  const { config, metrics } = app;
+  const { MODEL_PRICES: prices } = config;
+  assertPriced(prices, config.LLM_MODEL);
+
+  const redis = openRedis(app, 'consumer');
+  const cache = createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics });
+  const engine = createGuidanceEngine(config);
+  const handler = makeHandler({ cache, engine, prices, metrics, visionModel: config.VISION_MODEL });
+
+  await serveWorker(app, 'llm', redis, handler);
+});
