@@ -1,0 +1,13 @@
+import { z } from 'zod';
+import { processSettings, storageSettings } from '@bunri/runtime';
+
+export const configSchema = z.object({
+  ...processSettings,
+  ...storageSettings,
+  IMAGE_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .default(30)
+    .meta({ description: 'days after which uploads and images are deleted; the same as that of preprocess-worker' }),
+});

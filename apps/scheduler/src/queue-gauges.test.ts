@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { Queue, Worker } from 'bullmq';
+import { createFlowQueue, type FlowQueue } from '@bunri/runtime';
+import { openWorld, sampleRequest, type World } from './fixture.ts';
+import { createQueueGauges, type QueueGauges, watchedQueues } from './queue-gauges.ts';
+
+let world: World;
+let flows: FlowQueue;
+let gauges: QueueGauges;
+let clock: number;
+beforeEach(() => {
+  clock = Date.now();
+  world = openWorld(process.env, () => clock);
+  flows = createFlowQueue(world);
+  gauges = createQueueGauges({ ...world, now: () => clock });
+});
+afterEach(async () => {
+  await gauges.close();
+  await flows.close();
+  await world.close();
+});
+
+async function gauge(name: string, labels: Record<string, string> = {}): Promise<number | undefined> {
+  const values = (await world.metrics.registry.getSingleMetric(name)?.get())?.values ?? [];
+  return values.find((value) => Object.entries(labels).every(([label, wanted]) => value.labels[label] === wanted))
+    ?.value;
+}
+
+async function submit(priority: 'interactive' | 'batch'): Promise<void> {
+  const request = sampleRequest({ priority, createdAt: clock });
+  await world.records.accept(request);
+  await flows.add(request);
+}
+
+test('every queue of the stages and of the scheduler is exported', async () => {
+  const states = await gauges.refresh();
+  expect(states.map(({ queue }) => queue)).toEqual(watchedQueues);
+  expect(watchedQueues).toEqual(['preprocess', 'vision', 'rag', 'llm', 'watch', 'maintenance']);
+  expect(await gauge('bunri_queue_oldest_seconds', { queue: 'vision' })).toBe(0);
+});
+
+test('a waiting request is seen in the depth of each queue and in the open requests', async () => {
+  await submit('interactive');
+  const states = await gauges.refresh();
+  expect(states[0]).toEqual({ queue: 'preprocess', waiting: 1, workers: 0 });
+  expect(await gauge('bunri_queue_jobs', { queue: 'preprocess', state: 'prioritized' })).toBe(1);
+  expect(await gauge('bunri_queue_jobs', { queue: 'llm', state: 'waiting-children' })).toBe(1);
+  expect(await gauge('bunri_open_requests')).toBe(1);
+});
+
+test('the oldest job is found although a younger one of higher priority stands before it', async () => {
+  await submit('batch');
+  clock += 40_000;
+  await submit('interactive');
+  clock += 20_000;
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_oldest_seconds', { queue: 'preprocess' })).toBe(60);
+  expect(await gauge('bunri_queue_oldest_seconds', { queue: 'llm' })).toBe(0);
+});
+
+test('a delayed job whose time has come is overdue', async () => {
+  const queue = new Queue('vision', { connection: world.redis, prefix: world.prefix });
+  await queue.add('job', {}, { delay: 10_000 });
+  await queue.close();
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_overdue_delayed', { queue: 'vision' })).toBe(0);
+  clock += 20_000;
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_overdue_delayed', { queue: 'vision' })).toBe(1);
+});
+
+test('each worker of a queue is counted once, as long as it lives', async () => {
+  const options = { connection: world.redis, prefix: world.prefix };
+  const workers = [1, 2].map(() => new Worker('rag', async () => await Promise.resolve(), options));
+  for (const worker of workers) await worker.waitUntilReady();
+  const [, , rag, llm] = await gauges.refresh();
+  expect([rag?.workers, llm?.workers]).toEqual([2, 0]);
+  await Promise.all(workers.map(async (worker) => await worker.close()));
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_workers', { queue: 'rag' })).toBe(0);
+});

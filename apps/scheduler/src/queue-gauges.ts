@@ -1,0 +1,80 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { buildFlow, jobDataSchema, stageNames, stages } from '@bunri/queue-contracts';
+import { createKeys, type Logger, type Metrics } from '@bunri/runtime';
+import { schedules } from './schedules.ts';
+
+export interface QueueState {
+  readonly queue: string;
+  /** Jobs that a worker could take now. */
+  readonly waiting: number;
+  /** Connections of workers; 0 means that nobody takes jobs. */
+  readonly workers: number;
+}
+
+export type QueueGauges = ReturnType<typeof createQueueGauges>;
+
+/** Every queue whose state is exported: the stages' and the scheduler's own. */
+export const watchedQueues = [...stageNames.map((stage) => stages[stage].queue), ...Object.keys(schedules)];
+
+const jobStates = ['waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'] as const;
+/** Heads of the line: the oldest job of a priority stands first, but not the oldest of the queue. */
+const priorities = (['interactive', 'batch'] as const).map(
+  (priority) => buildFlow({ id: '', deadlineAt: 0, priority }).opts.priority,
+);
+/** BullMQ itself is some ms late with a delayed job. */
+const overdueMs = 1_000;
+
+/** Reads the state of the queues and exports it, once for the whole installation. */
+export function createQueueGauges(options: {
+  redis: Redis;
+  prefix: string;
+  metrics: Metrics;
+  log: Logger;
+  now?: () => number;
+}) {
+  const { redis, prefix, metrics, log, now = Date.now } = options;
+  const keys = createKeys(prefix);
+  const queues = watchedQueues.map((name) => new Queue(name, { connection: redis, prefix }));
+  for (const queue of queues) queue.on('error', (error) => log.warn('queue trouble', { queue: queue.name, error }));
+
+  /** Since when the job could have been taken. A stage's job is as old as its request, but ready only since the stage before. */
+  async function readySince(queue: Queue, index: number, state: 'prioritized' | 'waiting'): Promise<number> {
+    const [job] = state === 'waiting' ? await queue.getWaiting(index, index) : await queue.getPrioritized(index, index);
+    if (!job) return now();
+    const data = jobDataSchema.safeParse(job.data);
+    const readyAt = data.success ? await redis.hget(keys.record(data.data.requestId), 'readyAt') : null;
+    return readyAt === null ? job.timestamp + (job.opts.delay ?? 0) : Number(readyAt);
+  }
+
+  async function oldestReadySince(queue: Queue): Promise<number> {
+    const counts = await queue.getCountsPerPriority(priorities);
+    const heads = priorities.map((_, i) => priorities.slice(0, i).reduce((sum, p) => sum + (counts[p] ?? 0), 0));
+    return Math.min(
+      await readySince(queue, 0, 'waiting'),
+      ...(await Promise.all(heads.map(async (index) => await readySince(queue, index, 'prioritized')))),
+    );
+  }
+
+  async function measure(queue: Queue): Promise<QueueState> {
+    const labels = { queue: queue.name };
+    const counts = await queue.getJobCounts(...jobStates);
+    for (const state of jobStates) metrics.queueJobs.set({ ...labels, state }, counts[state] ?? 0);
+    const workers = await queue.getWorkersCount();
+    metrics.queueWorkers.set(labels, workers);
+    metrics.queueOldestSeconds.set(labels, Math.max(0, now() - (await oldestReadySince(queue))) / 1000);
+    metrics.queueOverdueDelayed.set(labels, await queue.getDelayedCount(now() - overdueMs));
+    return { queue: queue.name, waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0), workers };
+  }
+
+  return {
+    async refresh(): Promise<QueueState[]> {
+      metrics.openRequests.set(await redis.zcard(keys.deadlines));
+      return await Promise.all(queues.map(measure));
+    },
+
+    async close(): Promise<void> {
+      await Promise.all(queues.map(async (queue) => await queue.close()));
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import type { Redis } from 'ioredis';
+import { createRecordStore, createResultCache, type FlowQueue, type Metrics, type Storage } from '@bunri/runtime';
+import type { QueueGauges } from './queue-gauges.ts';
+import type { TaskName } from './schedules.ts';
+import type { Task } from './task.ts';
+import { cleanCaches } from './tasks/clean-caches.ts';
+import { cleanupModels } from './tasks/cleanup-models.ts';
+import { dailyStatistics } from './tasks/daily-statistics.ts';
+import { deleteOldImages } from './tasks/delete-old-images.ts';
+import { healthCheck } from './tasks/health-check.ts';
+import { sweep } from './tasks/sweep.ts';
+
+const dayMs = 24 * 3600 * 1000;
+
+/** What each schedule runs. */
+export function makeTasks(deps: {
+  readonly config: { readonly IMAGE_RETENTION_DAYS: number };
+  readonly redis: Redis;
+  readonly prefix: string;
+  readonly storage: Storage;
+  readonly flows: FlowQueue;
+  readonly gauges: QueueGauges;
+  readonly metrics: Metrics;
+}): Record<TaskName, Task> {
+  const { config, redis, prefix, storage, metrics } = deps;
+  const records = createRecordStore(deps);
+  const { keys } = records;
+  return {
+    health_check: healthCheck(deps),
+    sweep: sweep({ ...deps, records }),
+    delete_old_images: deleteOldImages({ storage, metrics, retentionMs: config.IMAGE_RETENTION_DAYS * dayMs }),
+    clean_caches: cleanCaches({ records, cache: createResultCache(deps), metrics }),
+    daily_statistics: dailyStatistics({ redis, keys, prefix, storage }),
+    cleanup_models: cleanupModels({ redis, keys }),
+  };
+}

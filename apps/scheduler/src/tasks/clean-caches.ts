@@ -1,0 +1,63 @@
+import {
+  defaultCacheRetentionMs,
+  defaultRetentionMs,
+  type Metrics,
+  type RecordStore,
+  type ResultCache,
+} from '@bunri/runtime';
+import type { Task } from '../task.ts';
+
+export interface CleanCachesDeps {
+  readonly records: RecordStore;
+  readonly cache: Pick<ResultCache, 'removeStoredBefore'>;
+  readonly metrics: Metrics;
+  readonly now?: () => number;
+}
+
+const batch = 500;
+/** No request stays open longer, so that what was accepted this long before the retention has ended before it. */
+const longestDeadlineMs = 24 * 3600 * 1000;
+
+/**
+ * Takes cache entries and finished requests past their retention out of Redis. Redis expires most values by itself; the
+ * indexes that name them are what would otherwise grow for ever.
+ */
+export function cleanCaches({ records, cache, metrics, now = Date.now }: CleanCachesDeps): Task {
+  return async ({ signal }) => {
+    const cacheEntries = await cache.removeStoredBefore(now() - defaultCacheRetentionMs);
+    metrics.deletedObjects.inc({ kind: 'cache' }, cacheEntries);
+    const finished = await removeFinished(records, now() - defaultRetentionMs, signal);
+    metrics.deletedObjects.inc({ kind: 'record' }, finished);
+    const listed = await trimOwners(records, now() - defaultRetentionMs - longestDeadlineMs, signal);
+    return { cache_entries: cacheEntries, records: finished, owner_entries: listed };
+  };
+}
+
+async function removeFinished(records: RecordStore, time: number, signal: AbortSignal): Promise<number> {
+  let removed = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const ids = await records.finishedBefore(time, batch);
+    if (ids.length === 0) return removed;
+    await Promise.all(
+      ids.map(async (id) => {
+        // Of a record that has expired the owner is not known any more; trimming the owners' lists finds its entry.
+        const record = await records.get(id);
+        await records.remove(id, record?.request.owner ?? '');
+      }),
+    );
+    removed += ids.length;
+  }
+}
+
+async function trimOwners({ redis, keys }: RecordStore, createdBefore: number, signal: AbortSignal): Promise<number> {
+  let removed = 0;
+  let cursor = '0';
+  do {
+    signal.throwIfAborted();
+    const [next, owners] = await redis.scan(cursor, 'MATCH', `${keys.owner('')}*`, 'COUNT', batch);
+    for (const owner of owners) removed += await redis.zremrangebyscore(owner, '-inf', createdBefore);
+    cursor = next;
+  } while (cursor !== '0');
+  return removed;
+}
