@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { failureCodes, failures, type FailureCode } from '@bunri/queue-contracts';
+import { PermanentError, TransientError } from '@bunri/runtime';
+
+/** What only the API answers; the failures of a request come from the contracts, with the same codes and statuses. */
+const apiProblems = {
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  unauthorized: { status: 401, title: 'An API key is needed' },
+  forbidden: { status: 403, title: 'The API key may not do this' },
+  not_found: { status: 404, title: 'There is nothing here' },
+  not_acceptable: { status: 406, title: 'The answer has another media type' },
+  already_ended: { status: 409, title: 'The request has already ended' },
+  body_too_large: { status: 413, title: 'The request body is too large' },
+  media_type_unsupported: { status: 415, title: 'The media type of the body is not supported' },
+  idempotency_conflict: { status: 422, title: 'The idempotency key belongs to another request' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  service_unavailable: { status: 503, title: 'The service is not available' },
+} as const;
+
+export type ProblemCode = keyof typeof apiProblems | FailureCode;
+export const problemCodes = [...Object.keys(apiProblems), ...failureCodes] as [ProblemCode, ...ProblemCode[]];
+
+const fieldErrorSchema = z.object({
+  field: z.string().meta({ description: 'Name of the field, header or query parameter.' }),
+  message: z.string(),
+});
+
+/** The body of every error: RFC 9457, with a code to switch on. */
+export const problemSchema = z
+  .object({
+    type: z.string().meta({ description: '`urn:bunri:problem:` and the code; stable.' }),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: 'What happened and what to do.' }),
+    code: z.enum(problemCodes),
+    request_id: z.string().meta({ description: 'The answer’s `x-request-id`, for support.' }),
+    errors: z.array(fieldErrorSchema).optional(),
+  })
+  .meta({ id: 'Problem' });
+export type ProblemDocument = z.infer<typeof problemSchema>;
+export type FieldError = z.infer<typeof fieldErrorSchema>;
+
+interface ProblemExtras {
+  readonly errors?: readonly FieldError[];
+  /** Seconds after which the same request may succeed. */
+  readonly retryAfterS?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** An error that the client is told as it is. The message says what to do and quotes no secret, question or image. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly code: ProblemCode;
+  readonly errors: readonly FieldError[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ProblemCode, detail: string, { errors = [], retryAfterS, headers, cause }: ProblemExtras = {}) {
+    super(detail, { cause });
+    this.code = code;
+    this.errors = errors;
+    this.headers = { ...headers, ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }) };
+  }
+
+  get status(): number {
+    return definitionOf(this.code).status;
+  }
+}
+
+function definitionOf(code: ProblemCode): { status: number; title: string } {
+  return code in apiProblems ? apiProblems[code as keyof typeof apiProblems] : failures[code as FailureCode];
+}
+
+export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+  return {
+    type: `urn:bunri:problem:${problem.code}`,
+    title: definitionOf(problem.code).title,
+    status: problem.status,
+    detail: problem.message,
+    code: problem.code,
+    request_id: requestId,
+    ...(problem.errors.length > 0 ? { errors: [...problem.errors] } : {}),
+  };
+}
+
+export function invalidField(field: string, message: string): Problem {
+  return invalidFields([{ field, message }]);
+}
+
+function invalidFields(errors: FieldError[]): Problem {
+  const detail = errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
+  return new Problem('invalid_request', `Correct these fields and send the request again: ${detail}.`, { errors });
+}
+
+/** Input by its schema. @throws Problem `invalid_request` that names every field that is wrong. */
+export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.infer<Schema> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw invalidFields(
+    result.error.issues.flatMap((issue) => {
+      if (issue.code === 'unrecognized_keys') return issue.keys.map((field) => ({ field, message: 'is not known' }));
+      return [{ field: issue.path.join('.') || 'body', message: lowerFirst(issue.message) }];
+    }),
+  );
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+export const retryAfterOutageS = 5;
+
+export function serviceUnavailable(cause?: unknown): Problem {
+  return new Problem(
+    'service_unavailable',
+    `The queue cannot be reached at the moment. Send the request again in ${retryAfterOutageS} seconds.`,
+    { retryAfterS: retryAfterOutageS, cause },
+  );
+}
+
+/**
+ * What a client is told about any error. An error that nobody expected tells nothing of itself; where Redis does not
+ * answer, its absence is taken for the cause.
+ */
+export async function toProblem(error: unknown, redisAnswers: () => Promise<boolean>): Promise<Problem> {
+  if (error instanceof Problem) return error;
+  if (error instanceof PermanentError || error instanceof TransientError) return fromStageError(error);
+  const refused = fromHttpError(error);
+  if (refused) return refused;
+  if (!(await redisAnswers())) return serviceUnavailable(error);
+  const detail = 'Something broke on our side. Send the request again; if it happens again, report the request_id.';
+  return new Problem('internal_error', detail, { cause: error });
+}
+
+function fromStageError(error: PermanentError | TransientError): Problem {
+  const retry = failures[error.code].status === 503 ? { retryAfterS: retryAfterOutageS } : {};
+  return new Problem(error.code, error.message, { ...retry, cause: error });
+}
+
+/** Errors of Express and its body parser carry a status and mostly a type. */
+function fromHttpError(error: unknown): Problem | null {
+  const { status, type } = (error ?? {}) as { status?: unknown; type?: unknown };
+  if (typeof status !== 'number' || status < 400 || status >= 500) return null;
+  switch (type) {
+    case 'entity.too.large':
+      return new Problem('body_too_large', 'Send a JSON body of at most 16 kB; photos go into a multipart form.');
+    case 'entity.parse.failed':
+      return new Problem('invalid_request', 'The body is not JSON. Correct it and send the request again.');
+    case 'charset.unsupported':
+    case 'encoding.unsupported':
+      return new Problem('media_type_unsupported', 'Send the body in UTF-8, plain or with gzip.');
+    default:
+      return new Problem('invalid_request', 'The request cannot be read. Check its path, headers and body.');
+  }
+}

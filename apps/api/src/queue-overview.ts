@@ -1,0 +1,89 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { z } from 'zod';
+import { stageOrder, stages } from '@bunri/queue-contracts';
+
+const count = z.int().nonnegative();
+
+export const queueStateSchema = z
+  .object({
+    name: z.string(),
+    jobs: z.object({
+      waiting: count.meta({ description: 'Ready to be taken.' }),
+      active: count,
+      delayed: count.meta({ description: 'Waiting for their next attempt.' }),
+      waiting_children: count.meta({ description: 'Waiting for an earlier stage.' }),
+      failed: count.meta({ description: 'Kept for inspection.' }),
+    }),
+    paused: z.boolean(),
+    oldest_waiting_seconds: z
+      .number()
+      .nonnegative()
+      .meta({ description: 'Age, since its submission, of the request that is taken next; 0 when none waits.' }),
+  })
+  .meta({ id: 'QueueState' });
+export type QueueState = z.infer<typeof queueStateSchema>;
+
+export interface QueueOverview {
+  /** The stages' queues in the order of the pipeline, as they were at most a second ago. */
+  read(): Promise<readonly QueueState[]>;
+  close(): Promise<void>;
+}
+
+const freshMs = 1_000;
+
+/** Counting is cheap but not free: however many clients ask, the queues are counted once a second. */
+export function createQueueOverview(options: { redis: Redis; prefix: string; now: () => number }): QueueOverview {
+  const { redis, prefix, now } = options;
+  const queues = stageOrder.map((stage) => new Queue(stages[stage].queue, { connection: redis, prefix }));
+  // Troubles of the connection that the queues share are logged once, where it was opened.
+  for (const queue of queues) queue.on('error', () => undefined);
+  let latest: { at: number; states: Promise<readonly QueueState[]> } | undefined;
+
+  async function count(): Promise<readonly QueueState[]> {
+    // BullMQ waits for a connection that has never been up; the ping fails at once.
+    await redis.ping();
+    return await Promise.all(queues.map(async (queue) => await readState(queue, now())));
+  }
+
+  return {
+    async read() {
+      if (!latest || now() - latest.at >= freshMs) {
+        const states = count();
+        const mine = { at: now(), states };
+        latest = mine;
+        // A failure is told to whoever waits for it and then forgotten.
+        states.catch(() => {
+          if (latest === mine) latest = undefined;
+        });
+      }
+      return await latest.states;
+    },
+    async close() {
+      await Promise.all(queues.map(async (queue) => await queue.close()));
+    },
+  };
+}
+
+async function readState(queue: Queue, at: number): Promise<QueueState> {
+  const [counts, next, paused] = await Promise.all([
+    queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'),
+    queue.getJobs(['waiting', 'prioritized'], 0, 0, true),
+    queue.isPaused(),
+  ]);
+  const jobs = (...states: string[]) => states.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+  // A job may have been taken and removed between the list and its look-up, which leaves a hole.
+  const oldest = Math.min(at, ...next.flatMap((job) => (job ? [job.timestamp] : [])));
+  return {
+    name: queue.name,
+    jobs: {
+      waiting: jobs('waiting', 'prioritized'),
+      active: jobs('active'),
+      delayed: jobs('delayed'),
+      waiting_children: jobs('waiting-children'),
+      failed: jobs('failed'),
+    },
+    paused,
+    oldest_waiting_seconds: (at - oldest) / 1000,
+  };
+}

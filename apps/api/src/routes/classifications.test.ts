@@ -1,0 +1,210 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Resource } from '@bunri/queue-contracts';
+import { drawSamplePhoto } from '@bunri/testkit';
+import { form, runStages, startTestApi, type TestApi } from '../test-api.ts';
+import { sampleOutputs } from '../sample-outputs.ts';
+
+const path = '/v1/classifications';
+let clock = Date.parse('2026-03-01T12:00:00Z');
+let api: TestApi;
+let photo: Buffer;
+beforeAll(async () => {
+  api = await startTestApi({ now: () => clock });
+  photo = await drawSamplePhoto();
+});
+afterAll(async () => {
+  await api.close();
+});
+
+type Accepted = Resource & { links: { self: string; events: string; cancel: string } };
+
+async function post(
+  body: FormData | object,
+  { headers = {}, key = 'ann' }: { headers?: Record<string, string>; key?: string } = {},
+): Promise<Response> {
+  if (body instanceof FormData) return await api.fetch(path, { method: 'POST', body, headers, key });
+  const json = { ...headers, 'content-type': 'application/json' };
+  return await api.fetch(path, { method: 'POST', body: JSON.stringify(body), headers: json, key });
+}
+
+async function accepted(fields: Record<string, string> = {}): Promise<Accepted> {
+  return (await (await post(form(photo, fields))).json()) as Accepted;
+}
+
+const read = async (id: string) => (await (await api.fetch(`${path}/${id}`)).json()) as Resource;
+
+describe('submitting', () => {
+  test('an accepted request is queued, and its answer says where to look', async () => {
+    const answer = await post(form(photo));
+    expect(answer.status).toBe(202);
+    const resource = (await answer.json()) as Accepted;
+    expect(resource).toMatchObject({ status: 'queued', locale: 'ko', question: '이 물건은 어떻게 분리배출하나요?' });
+    expect(Date.parse(resource.deadline_at) - Date.parse(resource.created_at)).toBe(120_000);
+    const self = `${path}/${resource.id}`;
+    expect(resource.links).toEqual({ self, events: `${self}/events`, cancel: self });
+    expect(answer.headers.get('location')).toBe(self);
+    expect(api.queued).toContain(resource.id);
+    expect(await read(resource.id)).toMatchObject({ id: resource.id, status: 'queued' });
+  });
+
+  test('the question in English, the deadline and the priority are the client’s', async () => {
+    const resource = await accepted({ locale: 'en', deadline: '5' });
+    expect(resource.question).toBe('How do I dispose of this item?');
+    expect(Date.parse(resource.deadline_at) - Date.parse(resource.created_at)).toBe(5_000);
+    const batch = await accepted({ priority: 'batch' });
+    expect(Date.parse(batch.deadline_at) - Date.parse(batch.created_at)).toBe(24 * 3600 * 1000);
+  });
+
+  test('an image_url is handed on to be fetched', async () => {
+    const answer = await post({ image_url: 'https://example.com/a.jpg', question: '이거?' });
+    expect(answer.status).toBe(202);
+    const { id } = (await answer.json()) as Accepted;
+    const record = await api.records.get(id);
+    expect(record?.request.source).toEqual({ kind: 'url', url: 'https://example.com/a.jpg' });
+  });
+
+  test('an image_url into a private network is refused', async () => {
+    const answer = await post({ image_url: 'https://169.254.169.254/latest/meta-data' });
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toMatchObject({ code: 'image_url_forbidden' });
+  });
+
+  test('a body that is neither a form nor JSON is refused, and so are broken and oversized JSON', async () => {
+    const send = async (type: string, body: string) =>
+      await api.fetch(path, { method: 'POST', body, headers: { 'content-type': type } });
+    const answers = [
+      await send('text/plain', 'hello'),
+      await send('application/json', '{'),
+      await send('application/json', JSON.stringify({ question: 'a'.repeat(20_000) })),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([415, 400, 413]);
+  });
+
+  test('a request whose flow cannot be added is accepted all the same: the sweeper will add it', async () => {
+    const addFlow = async () => await Promise.reject(new Error('no flow today'));
+    const other = await startTestApi({ addFlow });
+    const answer = await other.fetch(path, { method: 'POST', body: form(photo) });
+    expect(answer.status).toBe(202);
+    const { id } = (await answer.json()) as Accepted;
+    expect(await other.records.unqueued(Date.now(), 10)).toEqual([id]);
+    await other.close();
+  });
+});
+
+describe('Prefer: wait', () => {
+  test('answers with the finished request as soon as it has ended', async () => {
+    const before = api.queued.length;
+    const answer = post(form(photo), { headers: { prefer: 'respond-async, wait=30' } });
+    await until(() => api.queued.length > before);
+    await runStages(api.records, api.queued.at(-1) ?? '', sampleOutputs());
+    const { status, headers } = await answer;
+    expect(status).toBe(200);
+    expect(headers.get('preference-applied')).toBe('wait=30');
+    expect(await (await answer).json()).toMatchObject({ status: 'completed' });
+  });
+
+  test('answers 202 when the time is over', async () => {
+    const answer = await post(form(photo), { headers: { prefer: 'wait=1' } });
+    expect(answer.status).toBe(202);
+    expect(answer.headers.get('preference-applied')).toBeNull();
+  });
+
+  test('ends with the deadline, so that no client waits for what cannot come', async () => {
+    const before = api.queued.length;
+    const answer = post(form(photo, { deadline: '5' }), { headers: { prefer: 'wait=60' } });
+    await until(() => api.queued.length > before);
+    clock += 5_000;
+    await api.fetch(`${path}/${api.queued.at(-1)}`);
+    expect((await answer).status).toBe(200);
+    expect(await (await answer).json()).toMatchObject({ status: 'failed', error: { code: 'deadline_exceeded' } });
+  });
+});
+
+describe('reading', () => {
+  test('another owner’s request does not exist', async () => {
+    const { id } = await accepted();
+    for (const [method, suffix] of [
+      ['GET', ''],
+      ['DELETE', ''],
+      ['GET', '/events'],
+    ] as const) {
+      const answer = await api.fetch(`${path}/${id}${suffix}`, { method, key: 'bob' });
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ code: 'not_found' });
+    }
+    expect((await read(id)).status).toBe('queued');
+  });
+
+  test.each(['req_', 'x', `req_${'0'.repeat(32)}`, '%E0%A4%A'])('the id %s is not found', async (id) => {
+    const answer = await api.fetch(`${path}/${id}`);
+    expect([400, 404]).toContain(answer.status);
+    expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  });
+
+  test('a request past its deadline is never shown open, even if nobody has closed it yet', async () => {
+    const { id } = await accepted({ deadline: '5' });
+    clock += 5_000;
+    expect(await read(id)).toMatchObject({ status: 'failed', error: { code: 'deadline_exceeded', retryable: true } });
+  });
+
+  test('the list shows every own request once, newest first, also those of one millisecond', async () => {
+    const lister = await startTestApi({ now: () => clock });
+    const ids: string[] = [];
+    for (let i = 0; i < 7; i += 1) {
+      clock += i % 3 === 0 ? 1 : 0;
+      const answer = await lister.fetch(path, { method: 'POST', body: form(photo) });
+      ids.push(((await answer.json()) as Accepted).id);
+    }
+    await lister.fetch(path, { method: 'POST', body: form(photo), key: 'bob' });
+    const seen: string[] = [];
+    let cursor: string | null = '';
+    while (cursor !== null) {
+      const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
+      const page = (await (await lister.fetch(`${path}?limit=2${query}`)).json()) as {
+        data: Resource[];
+        next_cursor: string | null;
+      };
+      seen.push(...page.data.map(({ id }) => id));
+      cursor = page.next_cursor;
+    }
+    expect(seen).toHaveLength(7);
+    expect(new Set(seen)).toEqual(new Set(ids));
+    expect(seen[0]).toBe(ids[6]);
+    await lister.close();
+  });
+
+  test.each(['limit=0', 'limit=101', 'cursor=nonsense', 'page=2'])('a list with %s is refused', async (query) => {
+    expect((await api.fetch(`${path}?${query}`)).status).toBe(400);
+  });
+});
+
+describe('canceling', () => {
+  test('ends the request and tells every worker', async () => {
+    const { id } = await accepted();
+    const subscriber = api.redis.duplicate({ enableOfflineQueue: true });
+    await subscriber.subscribe(api.records.keys.control);
+    const told = new Promise((resolve) => subscriber.once('message', (_channel, message) => resolve(message)));
+    const answer = await api.fetch(`${path}/${id}`, { method: 'DELETE' });
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ id, status: 'canceled' });
+    expect(await told).toBe(`canceled ${id}`);
+    subscriber.disconnect();
+  });
+
+  test('a request that has ended already is told so', async () => {
+    const { id } = await accepted();
+    await runStages(api.records, id, sampleOutputs());
+    const answer = await api.fetch(`${path}/${id}`, { method: 'DELETE' });
+    expect(answer.status).toBe(409);
+    expect(await answer.json()).toMatchObject({ code: 'already_ended' });
+    expect((await read(id)).status).toBe('completed');
+  });
+});
+
+async function until(holds: () => boolean): Promise<void> {
+  const giveUpAt = Date.now() + 5_000;
+  while (!holds()) {
+    if (Date.now() > giveUpAt) throw new Error('it did not come to hold within 5 s');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}

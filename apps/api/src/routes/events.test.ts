@@ -1,0 +1,191 @@
+import { connect } from 'node:net';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { drawSamplePhoto } from '@bunri/testkit';
+import { sampleOutputs } from '../sample-outputs.ts';
+import { bearer, form, runStages, startTestApi, type TestApi } from '../test-api.ts';
+
+const path = '/v1/classifications';
+let api: TestApi;
+let photo: Buffer;
+beforeAll(async () => {
+  api = await startTestApi({ heartbeatMs: 20 });
+  photo = await drawSamplePhoto();
+});
+afterAll(async () => {
+  await api.close();
+});
+
+async function accept(fields: Record<string, string> = {}): Promise<string> {
+  const answer = await api.fetch(path, { method: 'POST', body: form(photo, fields) });
+  return ((await answer.json()) as { id: string }).id;
+}
+
+interface SentEvent {
+  readonly id: number;
+  readonly event: string;
+  readonly data: Record<string, unknown>;
+}
+
+async function follow(id: string, lastEventId?: number, signal?: AbortSignal): Promise<Response> {
+  const headers = { accept: 'text/event-stream', ...(lastEventId ? { 'last-event-id': String(lastEventId) } : {}) };
+  return await api.fetch(`${path}/${id}/events`, { headers, ...(signal ? { signal } : {}) });
+}
+
+/** Events as they come; text blocks that are no event, as comments and the retry hint are, go to `onOther`. */
+async function* eventsOf(answer: Response, onOther: (block: string) => void = () => undefined) {
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    const blocks = text.split('\n\n');
+    text = blocks.pop() ?? '';
+    for (const block of blocks) {
+      const [, id, event, data] = /^id: (\d+)\nevent: (.+)\ndata: (.+)$/.exec(block) ?? [];
+      if (data === undefined) onOther(block);
+      else yield { id: Number(id), event, data: JSON.parse(data) } as SentEvent;
+    }
+  }
+}
+
+test('a stream tells everything from the start and ends with the finished request', async () => {
+  const id = await accept();
+  const answer = await follow(id);
+  expect(answer.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+  expect(answer.headers.get('x-accel-buffering')).toBe('no');
+  const playing = runStages(api.records, id, sampleOutputs());
+  const events: SentEvent[] = [];
+  for await (const event of eventsOf(answer)) events.push(event);
+  await playing;
+  expect(events.map(({ event }) => event)).toEqual([
+    'accepted',
+    ...['preprocess', 'vision', 'rag', 'llm'].flatMap(() => ['stage.started', 'stage.completed']),
+    'completed',
+  ]);
+  expect(events.map(({ id }) => id)).toEqual(events.map((_event, index) => index + 1));
+  expect(events[1]?.data).toMatchObject({ seq: 2, type: 'stage.started', stage: 'preprocess', attempt: 1 });
+  expect(events[1]?.data['at']).toMatch(/^\d{4}-.*Z$/);
+  expect(events.at(-1)?.data['resource']).toMatchObject({ id, status: 'completed' });
+});
+
+test('twenty reconnects while events are being written lose none and repeat none', async () => {
+  const id = await accept();
+  const run = { id, stage: 'llm' as const, token: 'run-llm' };
+  await runStages(api.records, id, sampleOutputs(), 'rag');
+  await api.records.start(run);
+  const deltas = 400;
+  const writing = (async () => {
+    for (let i = 0; i < deltas; i += 1) {
+      await api.records.delta(run, i, 'x');
+      await new Promise((resolve) => setTimeout(resolve, i % 10 === 0 ? 1 : 0));
+    }
+    await api.records.finish(run, { output: sampleOutputs().llm, durationMs: 5, cached: false });
+  })();
+
+  const seen: number[] = [];
+  let connections = 0;
+  for (let ended = false; !ended;) {
+    connections += 1;
+    const leave = new AbortController();
+    const answer = await follow(id, seen.at(-1), leave.signal);
+    const enough = seen.length + 18;
+    try {
+      for await (const { id: seq, event } of eventsOf(answer)) {
+        seen.push(seq);
+        ended = event === 'completed';
+        if (connections <= 20 && seen.length >= enough) leave.abort();
+      }
+    } catch (error) {
+      if (!leave.signal.aborted) throw error;
+    }
+  }
+  await writing;
+  expect(connections).toBeGreaterThan(20);
+  expect(seen).toEqual(Array.from({ length: 1 + 6 + 1 + deltas + 2 }, (_value, index) => index + 1));
+});
+
+test('after the end a stream gives what is left, and then says not to come back', async () => {
+  const id = await accept();
+  await runStages(api.records, id, sampleOutputs());
+  const left: number[] = [];
+  for await (const event of eventsOf(await follow(id, 8))) left.push(event.id);
+  expect(left).toEqual([9, 10]);
+  expect((await follow(id, 10)).status).toBe(204);
+  expect((await api.fetch(`${path}/${id}/events?last_event_id=10`)).status).toBe(204);
+});
+
+test('a silent stream shows that it lives, and tells how soon to come back', async () => {
+  const id = await accept();
+  const leave = new AbortController();
+  const others: string[] = [];
+  const note = (block: string) => {
+    others.push(block);
+    if (others.length === 4) leave.abort();
+  };
+  const listen = async () => {
+    for await (const { event } of eventsOf(await follow(id, 1, leave.signal), note)) others.push(event);
+  };
+  await expect(listen()).rejects.toThrow('aborted');
+  expect(others).toEqual(['retry: 2000', ': still here', ': still here', ': still here']);
+});
+
+test('at its deadline an open request is closed, and its listeners hear it', async () => {
+  const id = await accept({ deadline: '5' });
+  const record = await api.records.get(id);
+  // The five seconds are over at once: the record is made to have been accepted earlier.
+  const request = { ...record?.request, deadlineAt: Date.now() + 50 };
+  await api.redis.hset(api.records.keys.record(id), 'request', JSON.stringify(request));
+  const events: SentEvent[] = [];
+  for await (const event of eventsOf(await follow(id))) events.push(event);
+  expect(events.at(-1)).toMatchObject({ event: 'failed', data: { code: 'deadline_exceeded' } });
+  expect(events.at(-1)?.data['resource']).toMatchObject({ status: 'failed' });
+});
+
+test('a listener that cannot be served is told so before a stream begins', async () => {
+  const id = await accept();
+  expect((await api.fetch(`${path}/${id}/events`, { headers: { accept: 'image/png' } })).status).toBe(406);
+  expect((await api.fetch(`${path}/${id}/events?last_event_id=x`)).status).toBe(400);
+  expect((await follow(id, 99)).status).toBe(400);
+  expect((await follow(`req_${'0'.repeat(32)}`)).status).toBe(404);
+});
+
+test('a client that does not read is cut off, and the request goes on', async () => {
+  const id = await accept();
+  const run = { id, stage: 'llm' as const, token: 'run-llm' };
+  await runStages(api.records, id, sampleOutputs(), 'rag');
+  await api.records.start(run);
+  const { port } = new URL(api.url);
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.pause();
+  const key = bearer('ann')['authorization'];
+  socket.write(`GET ${path}/${id}/events HTTP/1.1\r\nhost: api\r\nauthorization: ${key}\r\n\r\n`);
+  const listeners = async () => (await api.metrics.eventListeners.get()).values[0]?.value ?? 0;
+  const text = 'x'.repeat(128 * 2 ** 10);
+  let listened = false;
+  for (let i = 0; i < 400; i += 1) {
+    const count = await listeners();
+    if (listened && count === 0) break;
+    listened ||= count === 1;
+    await api.records.delta(run, i, text);
+  }
+  expect(listened).toBe(true);
+  expect(await listeners()).toBe(0);
+  expect((await api.records.get(id))?.status).toBe('running');
+  socket.destroy();
+});
+
+test('a stop ends the streams, and leaves no listener behind', async () => {
+  const stopped = await startTestApi();
+  const answer = await stopped.fetch(path, { method: 'POST', body: form(photo) });
+  const { links } = (await answer.json()) as { links: { events: string } };
+  const stream = await stopped.fetch(links.events);
+  const events: string[] = [];
+  for await (const { event } of eventsOf(stream)) {
+    events.push(event);
+    stopped.stopStreams();
+  }
+  expect(events).toEqual(['accepted']);
+  const listeners = await stopped.metrics.eventListeners.get();
+  expect(listeners.values.map(({ value }) => value)).toEqual([0]);
+  await stopped.close();
+});

@@ -1,0 +1,36 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Express } from 'express';
+
+/** How long a client may take to send a whole request, its photo included. */
+const requestTimeoutMs = 120_000;
+/** Longer than load balancers keep idle connections, so that it is never the server that closes under a request. */
+const keepAliveTimeoutMs = 75_000;
+/** How often a stopping server looks for connections that have become idle. */
+const idleCheckMs = 50;
+
+export interface ApiServer {
+  readonly port: number;
+  /** Takes no more connections, lets running requests end for `graceMs`, then cuts off what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+export async function serveApp(app: Express, { port, host }: { port: number; host: string }): Promise<ApiServer> {
+  const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs }, app);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolve());
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close(graceMs) {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      // A connection that was busy when the stop began is kept alive after its answer unless somebody looks.
+      const idle = setInterval(() => server.closeIdleConnections(), idleCheckMs);
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearInterval(idle);
+      clearTimeout(cut);
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ImageSource } from '@bunri/queue-contracts';
+import { parseInput } from './problem.ts';
+import { formSchema, preferredWaitS, toIdempotency, toSubmission, type Submission } from './submission.ts';
+
+describe('seconds to wait of a Prefer header', () => {
+  test.each([
+    [undefined, 0],
+    ['', 0],
+    ['wait=10', 10],
+    ['wait = "10"', 10],
+    ['respond-async, wait=30', 30],
+    ['WAIT=5, handling=lenient', 5],
+    ['wait=3600', 60],
+    ['await=10', 0],
+    ['wait=-1', 0],
+    ['wait=soon', 0],
+    ['wait=1.5', 0],
+  ])('%s is %d', (header, seconds) => {
+    expect(preferredWaitS(header)).toBe(seconds);
+  });
+});
+
+describe('defaults', () => {
+  test('an empty question is the default one, in the language of the answer', () => {
+    expect(toSubmission(parseInput(formSchema, { question: '  ' })).question).toContain('분리배출');
+    expect(toSubmission(parseInput(formSchema, { locale: 'en' })).question).toBe('How do I dispose of this item?');
+  });
+  test.each([
+    [{}, 120_000],
+    [{ priority: 'batch' }, 86_400_000],
+    [{ deadline: '5' }, 5_000],
+    [{ priority: 'batch', deadline: '3600' }, 3_600_000],
+  ])('the deadline of %j is %d ms away', (fields, deadlineMs) => {
+    expect(toSubmission(parseInput(formSchema, fields)).deadlineMs).toBe(deadlineMs);
+  });
+  test.each([
+    { deadline: '4' },
+    { deadline: '601' },
+    { deadline: 'soon' },
+    { deadline: '7.5' },
+    { priority: 'urgent' },
+  ])('%j is refused', (fields) => {
+    expect(() => parseInput(formSchema, fields)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  });
+});
+
+describe('the fingerprint of an idempotency key', () => {
+  const submission: Submission = { question: 'a', locale: 'ko', priority: 'interactive', deadlineMs: 1 };
+  const upload: ImageSource = { kind: 'upload', key: 'uploads/1', sha256: 'a'.repeat(64), sizeBytes: 1 };
+  const print = (change: Partial<Submission>, source: ImageSource = upload) =>
+    toIdempotency('key', { ...submission, ...change }, source)?.fingerprint;
+
+  test('is the same for the same photo under another object key', () => {
+    expect(print({}, { ...upload, key: 'uploads/2' })).toBe(print({}));
+  });
+  test('differs with everything that decides the request', () => {
+    const prints = [
+      print({}),
+      print({ question: 'b' }),
+      print({ locale: 'en' }),
+      print({ priority: 'batch' }),
+      print({ deadlineMs: 2 }),
+      print({}, { ...upload, sha256: 'b'.repeat(64) }),
+      print({}, { kind: 'url', url: 'https://example.com/' }),
+    ];
+    expect(new Set(prints).size).toBe(prints.length);
+  });
+});

@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { locales, requestSchema, type ImageSource, type Locale, type Request } from '@bunri/queue-contracts';
+import { sha256, type Idempotency } from '@bunri/runtime';
+import { invalidField } from './problem.ts';
+
+const defaultQuestions: Record<Locale, string> = {
+  ko: '이 물건은 어떻게 분리배출하나요?',
+  en: 'How do I dispose of this item?',
+};
+const maxInteractiveS = 600;
+const defaultDeadlineS = { interactive: 120, batch: 86_400 };
+/** Longer waits are cut to this; proxies give up on silent connections not much later. */
+const maxWaitS = 60;
+
+const fields = {
+  question: z.string().trim().max(1000).optional().meta({
+    description: 'What to know about the thing in the photo; without it, how to discharge it.',
+  }),
+  locale: z.enum(locales).default('ko').meta({ description: 'Language of the answer.' }),
+  deadline: z.coerce
+    .number()
+    .int()
+    .min(5)
+    .max(86_400)
+    .optional()
+    .meta({
+      description:
+        'Seconds until the answer is of no use any more: 120 by default and at most 600 for interactive requests, a day for batch.',
+      override: { type: 'integer' },
+    }),
+  priority: requestSchema.shape.priority.default('interactive'),
+};
+
+function deadlineFits({ deadline, priority }: { deadline?: number | undefined; priority: string }): boolean {
+  return priority === 'batch' || deadline === undefined || deadline <= maxInteractiveS;
+}
+const deadlineRule = { path: ['deadline'], error: `must be at most ${maxInteractiveS} for an interactive request` };
+
+/** The text fields of the multipart form. */
+export const formSchema = z.strictObject(fields).refine(deadlineFits, deadlineRule);
+/** The JSON body. */
+export const urlSubmissionSchema = z
+  .strictObject({
+    image_url: z.string().max(2048).meta({ description: 'https URL of a photo on a public host.' }),
+    ...fields,
+  })
+  .refine(deadlineFits, deadlineRule);
+
+/** What the client asked for, with every default filled in. */
+export interface Submission {
+  readonly question: string;
+  readonly locale: Locale;
+  readonly priority: Request['priority'];
+  readonly deadlineMs: number;
+}
+
+export function toSubmission(input: z.infer<typeof formSchema>): Submission {
+  const { question, locale, priority, deadline = defaultDeadlineS[priority] } = input;
+  return { question: question || defaultQuestions[locale], locale, priority, deadlineMs: deadline * 1000 };
+}
+
+export const idempotencyKeySchema = z.string().min(1).max(255);
+
+/**
+ * The client's key with a fingerprint of what it asks for, so that a key that was used for something else is noticed.
+ * The photo counts by its bytes, not by the name or the order in which it was sent.
+ */
+export function toIdempotency(
+  key: string | undefined,
+  submission: Submission,
+  source: ImageSource,
+): Idempotency | undefined {
+  if (key === undefined) return undefined;
+  if (!idempotencyKeySchema.safeParse(key).success)
+    throw invalidField('Idempotency-Key', 'must have 1 to 255 characters');
+  const image = source.kind === 'upload' ? source.sha256 : source.url;
+  const { question, locale, priority, deadlineMs } = submission;
+  const meaning = ['POST', '/v1/classifications', source.kind, image, question, locale, priority, deadlineMs];
+  return { key, fingerprint: sha256(JSON.stringify(meaning)) };
+}
+
+/** Seconds to wait of a `Prefer` header (RFC 7240), 0 without such a preference. */
+export function preferredWaitS(prefer: string | undefined): number {
+  const [, seconds = '0'] = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(prefer ?? '') ?? [];
+  return Math.min(Number(seconds), maxWaitS);
+}

@@ -1,0 +1,192 @@
+// The API over HTTP with a real Redis and a real bucket, for the tests of this folder.
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import type { Redis } from 'ioredis';
+import { stageOrder, stages, type StageName } from '@bunri/queue-contracts';
+import {
+  connectProducer,
+  connectSubscriber,
+  createEventFeed,
+  createFlowQueue,
+  createLogger,
+  createMetrics,
+  createRecordStore,
+  createResultCache,
+  createStorage,
+  sha256,
+  type FlowQueue,
+  type RecordStore,
+  type ResultCache,
+  type Storage,
+} from '@bunri/runtime';
+import { createAdmission } from './admission.ts';
+import { createApp } from './app.ts';
+import { identifyByKey, type Scope } from './auth.ts';
+import { createQueueOverview } from './queue-overview.ts';
+import { createRateLimit } from './rate-limit.ts';
+import { createRecordReader } from './record-reader.ts';
+import { serveApp } from './server.ts';
+
+const clients: Record<string, { owner: string; scopes: Scope[] }> = {
+  ann: { owner: 'ann', scopes: ['submit', 'read'] },
+  annReads: { owner: 'ann', scopes: ['read'] },
+  bob: { owner: 'bob', scopes: ['submit', 'read'] },
+};
+const secretOf = (id: string) => `secret-of-${id}`;
+
+/** The key as it is sent. */
+export function bearer(id: string): Record<string, string> {
+  return { authorization: `Bearer ${id}.${secretOf(id)}` };
+}
+
+export interface TestApi {
+  readonly url: string;
+  readonly prefix: string;
+  readonly redis: Redis;
+  readonly records: RecordStore;
+  readonly storage: Storage;
+  readonly cache: ResultCache;
+  readonly metrics: ReturnType<typeof createMetrics>;
+  /** Requests whose flows were added. */
+  readonly queued: string[];
+  readonly app: ReturnType<typeof createApp>;
+  fetch(path: string, init?: RequestInit & { key?: string | null }): Promise<Response>;
+  /** Keys of the bucket's objects. */
+  objects(): Promise<string[]>;
+  /** Ends streams and waits, as the first step of a stop. */
+  stopStreams(): void;
+  close(): Promise<void>;
+}
+
+export interface TestApiOptions {
+  readonly redisUrl?: string;
+  readonly now?: () => number;
+  readonly perMinute?: number;
+  readonly heartbeatMs?: number;
+  readonly addFlow?: FlowQueue['add'];
+}
+
+export const models = { vision: 'gpt-5', llm: 'gpt-4o-mini' };
+
+export async function startTestApi(options: TestApiOptions = {}): Promise<TestApi> {
+  const { now = Date.now, perMinute = 100_000, heartbeatMs = 15_000 } = options;
+  const { env } = process;
+  const url = options.redisUrl ?? env['REDIS_URL'] ?? '';
+  const prefix = `{t${randomUUID()}}`;
+  const log = createLogger({ app: 'api', level: 'error', silent: true });
+  const metrics = createMetrics({ app: 'api', processMetrics: false });
+  const redis = connectProducer({ url, name: 'test', log });
+  const subscriber = connectSubscriber({ url, name: 'test', log });
+  await Promise.all([once(redis, 'ready'), once(subscriber, 'ready')]);
+  const storage = createStorage({
+    bucket: `t-${randomUUID()}`,
+    region: env['S3_REGION'] ?? 'us-east-1',
+    endpoint: env['S3_ENDPOINT'],
+    accessKeyId: env['S3_ACCESS_KEY_ID'],
+    secretAccessKey: env['S3_SECRET_ACCESS_KEY'],
+  });
+  await storage.createBucket();
+  const records = createRecordStore({ redis, prefix, now });
+  const cache = createResultCache({ redis, prefix, metrics });
+  const flows = createFlowQueue({ redis, prefix });
+  const queues = createQueueOverview({ redis, prefix, now });
+  const queued: string[] = [];
+  const addFlow: FlowQueue['add'] = options.addFlow ?? (async (request) => await flows.add(request));
+  const keys = Object.entries(clients).map(([id, client]) => ({ id, sha256: sha256(secretOf(id)), ...client }));
+  const stopping = new AbortController();
+  const app = createApp({
+    admit: createAdmission({
+      identify: identifyByKey(keys),
+      rateLimit: createRateLimit({ redis, prefix, perMinute, log }),
+    }),
+    records,
+    reader: createRecordReader({ records, now }),
+    feed: createEventFeed({ records, subscriber }),
+    flows: {
+      add: async (request) => {
+        queued.push(request.id);
+        await addFlow(request);
+      },
+      close: async () => undefined,
+    },
+    queues,
+    storage,
+    cache,
+    models,
+    allowHttpImageUrls: false,
+    checks: { redis: () => redis.status === 'ready' },
+    heartbeatMs,
+    stopping: stopping.signal,
+    metrics,
+    log,
+    now,
+  });
+  const server = await serveApp(app, { port: 0, host: '127.0.0.1' });
+  const origin = `http://127.0.0.1:${server.port}`;
+
+  return {
+    url: origin,
+    prefix,
+    redis,
+    records,
+    storage,
+    cache,
+    metrics,
+    queued,
+    app,
+    async fetch(path, { key = 'ann', headers, ...init } = {}) {
+      const own = key === null ? {} : bearer(key);
+      return await fetch(`${origin}${path}`, { ...init, headers: { ...own, ...(headers as Record<string, string>) } });
+    },
+    async objects() {
+      const found: string[] = [];
+      for await (const page of storage.list('')) found.push(...page.map(({ key }) => key));
+      return found;
+    },
+    stopStreams: () => stopping.abort(),
+    async close() {
+      stopping.abort();
+      await server.close(0);
+      await flows.close();
+      await queues.close();
+      if (redis.status === 'ready') {
+        const left = await redis.keys(`${prefix}*`);
+        if (left.length > 0) await redis.unlink(...left);
+      }
+      redis.disconnect();
+      subscriber.disconnect();
+      storage.close();
+    },
+  };
+}
+
+/** A form with a photo and text fields; the photo stands first unless it is told to stand last. */
+export function form(
+  image: Uint8Array | null,
+  fields: Record<string, string> = {},
+  order: 'first' | 'last' = 'first',
+): FormData {
+  const data = new FormData();
+  const append = () => {
+    if (image) data.append('image', new Blob([new Uint8Array(image)], { type: 'image/jpeg' }), 'photo.jpg');
+  };
+  if (order === 'first') append();
+  for (const [name, value] of Object.entries(fields)) data.append(name, value);
+  if (order === 'last') append();
+  return data;
+}
+
+/** Plays the workers: brings an accepted request through the stages, one after the other. */
+export async function runStages(
+  records: RecordStore,
+  id: string,
+  outputs: Partial<Record<StageName, unknown>>,
+  upTo: StageName = 'llm',
+): Promise<void> {
+  for (const stage of stageOrder.slice(0, stageOrder.indexOf(upTo) + 1)) {
+    const run = { id, stage, token: `run-${stage}` };
+    await records.start(run);
+    const output = stages[stage].output.parse(outputs[stage]);
+    await records.finish(run, { output, durationMs: 5, cached: false });
+  }
+}
