@@ -1,0 +1,130 @@
+// `npm run demo -- [photo] [question] [--locale ko|en] [--json] [--keep] [--fresh] [--verbose]`
+import { rm } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import type { Locale } from '@bunri/queue-contracts';
+import { drawSamplePhoto } from '@bunri/testkit';
+import { followRequest, getResource, readPhoto, submitPhoto } from './api-client.ts';
+import { claimDataDir } from './data-dir.ts';
+import { printer, type Printer } from './print.ts';
+import { startSystem, type BunriSystem } from './system.ts';
+
+const usage = `Usage: npm run demo -- [photo] [question] [options]
+
+Starts bunri on this machine, sends it a photo and a question, and shows how the answer is made.
+Without a photo it sends one that it draws itself.
+
+  --locale ko|en  language of the answer (ko)
+  --json          print the finished resource as JSON on standard output, progress on standard error
+  --keep          leave everything running after the answer, until Ctrl-C
+  --fresh         forget what earlier demos stored
+  --verbose       show the apps' log lines
+
+Given servers are used where set: REDIS_URL, S3_ENDPOINT with S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY,
+OPENAI_API_KEY with OPENAI_BASE_URL. What is not set is embedded; without a key a simulator stands in for the model API.
+`;
+
+const questions: Record<Locale, string> = { ko: '이거 어떻게 버려요?', en: 'How do I throw this away?' };
+
+interface DemoOptions {
+  readonly photo: string | undefined;
+  readonly question: string;
+  readonly locale: Locale;
+  readonly json: boolean;
+  readonly keep: boolean;
+  readonly fresh: boolean;
+  readonly verbose: boolean;
+}
+
+function parseOptions(args: string[]): DemoOptions | 'help' {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      locale: { type: 'string', default: 'ko' },
+      json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+      fresh: { type: 'boolean', default: false },
+      verbose: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return 'help';
+  const { locale } = values;
+  if (locale !== 'ko' && locale !== 'en') throw new Error(`--locale takes ko or en, not ${locale}`);
+  if (positionals.length > 2) throw new Error('a photo and a question, at most; put the question in quotes');
+  return { ...values, locale, photo: positionals[0], question: positionals[1] ?? questions[locale] };
+}
+
+/** @returns the exit code. */
+async function demo(options: DemoOptions, stopping: AbortSignal): Promise<number> {
+  const print = printer(options);
+  const photo = options.photo === undefined ? await samplePhoto() : await readPhoto(options.photo);
+  const { dir, release } = await claimDataDir(print);
+  let system: BunriSystem | undefined;
+  try {
+    if (options.fresh) await rm(dir, { recursive: true, force: true });
+    const startedAt = performance.now();
+    const starting = startSystem({
+      env: process.env,
+      dataDir: dir,
+      onLine: (app, line) => {
+        if (options.verbose) process.stderr.write(`${app}: ${line}\n`);
+      },
+    });
+    system = await starting;
+    print.system(system, performance.now() - startedAt);
+    if (stopping.aborted) return 130;
+    const completed = await Promise.race([ask(system, photo, options, print), untilAborted(stopping)]);
+    if (options.keep && !stopping.aborted) {
+      print.keeping(system);
+      await untilAborted(stopping);
+    }
+    if (stopping.aborted) return options.keep && completed ? 0 : 130;
+    return completed ? 0 : 1;
+  } finally {
+    await system?.stop();
+    await release();
+  }
+}
+
+async function samplePhoto(): Promise<{ bytes: Uint8Array; name: string }> {
+  return { bytes: await drawSamplePhoto(), name: 'a drawn sample' };
+}
+
+async function untilAborted(signal: AbortSignal): Promise<false> {
+  return await new Promise((resolve) => {
+    if (signal.aborted) resolve(false);
+    else signal.addEventListener('abort', () => resolve(false), { once: true });
+  });
+}
+
+/** Submits and follows. @returns whether the request was completed. */
+async function ask(
+  system: BunriSystem,
+  photo: { bytes: Uint8Array; name: string },
+  { question, locale }: DemoOptions,
+  print: Printer,
+): Promise<boolean> {
+  print.question(photo.name, question);
+  const submitted = await submitPhoto(system.apiUrl, photo, { question, locale });
+  if (!submitted.finished) await followRequest(system.apiUrl, submitted.id, (progress) => print.progress(progress));
+  const resource = await getResource(system.apiUrl, submitted.id);
+  print.result(resource, { atOnce: submitted.finished, simulated: system.simulator !== undefined });
+  return resource.status === 'completed';
+}
+
+async function main(): Promise<void> {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopping.abort());
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') {
+    process.stdout.write(usage);
+    return;
+  }
+  process.exitCode = await demo(options, stopping.signal);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,79 @@
+import { stageOrder, type Resource } from '@bunri/queue-contracts';
+import type { Progress } from './api-client.ts';
+import type { BunriSystem } from './system.ts';
+
+export type Printer = ReturnType<typeof printer>;
+
+/** Writes the demo's text: for people on standard output, or beside the JSON on standard error. */
+export function printer({ json }: { json: boolean }) {
+  const out = json ? process.stderr : process.stdout;
+  const line = (text = '') => out.write(`${text}\n`);
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
+
+  return {
+    note: (text: string) => void line(text),
+
+    system(system: BunriSystem, ms: number) {
+      const kind = (embedded: boolean) => (embedded ? 'embedded' : 'given');
+      line(`Redis      ${system.redis.url} (${kind(system.redis.embedded)})`);
+      line(`S3         ${system.s3.endpoint} (${kind(system.s3.embedded)})`);
+      line(`Model API  ${system.modelApiUrl}${system.simulator ? ' (simulator)' : ''}`);
+      line(`Apps       ${[...system.apps.keys()].join(', ')}; ready after ${seconds(ms)}`);
+      if (system.simulator) {
+        line('The answer below is SIMULATED: no OPENAI_API_KEY is set, so a simulator stands in for the model API.');
+      }
+      line();
+    },
+
+    question: (photo: string, question: string) => void line(`Photo: ${photo}\nQuestion: ${question}\n`),
+
+    progress({ type, data }: Progress) {
+      const stage = typeof data['stage'] === 'string' ? data['stage'].padEnd(10) : '';
+      if (type === 'stage.completed') {
+        line(`  ${stage} ${seconds(Number(data['duration_ms']))}${data['cached'] === true ? '  cached' : ''}`);
+      } else if (type === 'stage.retrying') {
+        line(`  ${stage} will be tried again (${String(data['code'])})`);
+      } else if (type === 'stage.released') {
+        line(`  ${stage} waits again (${String(data['reason'])})`);
+      }
+    },
+
+    result(resource: Resource, { atOnce, simulated }: { atOnce: boolean; simulated: boolean }) {
+      if (atOnce) for (const { name } of resource.stages) line(`  ${name.padEnd(10)} ${seconds(0)}  cached`);
+      line();
+      if (json) process.stdout.write(`${JSON.stringify(resource, null, 2)}\n`);
+      else printAnswer(resource, simulated, line);
+    },
+
+    keeping(system: BunriSystem) {
+      line(`\nIt keeps running until Ctrl-C:`);
+      line(`  api      ${system.apiUrl}/v1/classifications`);
+      for (const [app, url] of system.probes) line(`  metrics  ${url}/metrics (${app})`);
+    },
+  };
+}
+
+function printAnswer(resource: Resource, simulated: boolean, line: (text?: string) => void): void {
+  const { classification, guidance, error } = resource;
+  if (error) {
+    line(`Failed at ${error.stage ?? 'no stage'}: ${error.message} (${error.code})`);
+    return;
+  }
+  if (!classification || !guidance) {
+    line(`The request was ${resource.status}.`);
+    return;
+  }
+  const percent = Math.round(classification.confidence * 100);
+  line(`${classification.item_name} · ${classification.subcategory} · ${percent} %${simulated ? ' · simulated' : ''}`);
+  line(guidance.answer);
+  for (const [i, step] of guidance.steps.entries()) line(`  ${i + 1}. ${step.text} [${step.rule_ids.join(', ')}]`);
+  for (const warning of guidance.warnings) line(`  ! ${warning}`);
+  for (const question of guidance.missing) line(`  ? ${question}`);
+  const total = stageOrder.reduce(
+    (sum, name) => sum + (resource.stages.find((s) => s.name === name)?.duration_ms ?? 0),
+    0,
+  );
+  line(
+    `\n${(total / 1000).toFixed(2)} s in four stages${resource.cached ? ', all of it cached' : ''}. Id: ${resource.id}`,
+  );
+}

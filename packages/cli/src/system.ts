@@ -1,0 +1,185 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createStorage } from '@bunri/runtime';
+import {
+  freePort,
+  startModelApiSimulator,
+  startProcess,
+  startRedis,
+  startS3,
+  type ModelApiSimulator,
+  type RunningProcess,
+} from '@bunri/testkit';
+
+export const appNames = ['api', 'preprocess-worker', 'vision-worker', 'rag-worker', 'llm-worker', 'scheduler'] as const;
+export type AppName = (typeof appNames)[number];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface SystemOptions {
+  /** Where given servers, keys and settings come from; what is absent is embedded. */
+  readonly env: Environment;
+  /** Keeps the data of embedded servers; without it they keep nothing. */
+  readonly dataDir?: string;
+  /** Latency of the model API simulator in ms, from and to. */
+  readonly latency?: { vision: [number, number]; answer: [number, number] };
+  readonly onLine?: (app: AppName, line: string) => void;
+}
+
+export interface BunriSystem {
+  readonly apiUrl: string;
+  readonly redis: { url: string; prefix: string; embedded: boolean };
+  readonly s3: { endpoint: string; bucket: string; embedded: boolean };
+  /** Undefined where a real model API is used. */
+  readonly simulator: ModelApiSimulator | undefined;
+  readonly modelApiUrl: string;
+  /** One process an app, by its name; a replaced one stands here after `restart`. */
+  readonly apps: Map<AppName, RunningProcess>;
+  /** Probe origin of each app. */
+  readonly probes: Map<AppName, string>;
+  /** Starts an app again with the same settings, as an orchestrator would after its end. */
+  restart(app: AppName): Promise<RunningProcess>;
+  /** Starts one more process of an app. It is stopped with the system. */
+  addReplica(app: AppName): Promise<RunningProcess>;
+  stop(): Promise<void>;
+}
+
+const root = new URL('../../../', import.meta.url);
+
+/**
+ * Starts the whole of bunri on this machine: Redis, an S3 server and the model API simulator where none are given, and the
+ * six apps as six processes. On failure, everything that was started is stopped before the error is thrown.
+ */
+export async function startSystem(options: SystemOptions): Promise<BunriSystem> {
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const release of stops.splice(0).toReversed()) await release();
+  };
+  try {
+    return await start(options, stops, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  { env, dataDir, latency, onLine }: SystemOptions,
+  stops: (() => Promise<unknown>)[],
+  stop: () => Promise<void>,
+): Promise<BunriSystem> {
+  const redis = await openRedis(env, dataDir, stops);
+  const s3 = await openS3(env, dataDir, stops);
+  const model = await openModelApi(env, latency, stops);
+  const apiPort = await freePort();
+  const settings: Environment = {
+    ...env,
+    ...redis.settings,
+    ...s3.settings,
+    ...model.settings,
+    LOG_LEVEL: env['LOG_LEVEL'] ?? 'info',
+    NODE_OPTIONS: undefined,
+  };
+
+  const launch = async (app: AppName, port: number): Promise<RunningProcess> => {
+    const own = app === 'api' ? { HOST: '127.0.0.1', ...(env['API_KEYS'] ? {} : { DEMO: 'true' }) } : {};
+    const running = await startProcess({
+      name: app,
+      args: [`apps/${app}/src/main.ts`],
+      cwd: root.pathname,
+      env: { ...settings, ...own, PORT: String(port) },
+      readyUrl: `http://127.0.0.1:${port}/readyz`,
+      readyTimeoutMs: 60_000,
+      ...(onLine ? { onLine: (line: string) => onLine(app, line) } : {}),
+    });
+    stops.push(async () => await running.stop('SIGTERM', 40_000));
+    return running;
+  };
+
+  const ports = new Map<AppName, number>([['api', apiPort]]);
+  for (const app of appNames.slice(1)) ports.set(app, await freePort());
+  const apps = new Map<AppName, RunningProcess>();
+  await Promise.all(
+    [...ports].map(async ([app, port]) => {
+      apps.set(app, await launch(app, port));
+    }),
+  );
+  return {
+    apiUrl: `http://127.0.0.1:${apiPort}`,
+    redis: redis.facts,
+    s3: s3.facts,
+    simulator: model.simulator,
+    modelApiUrl: model.url,
+    apps,
+    probes: new Map([...ports].map(([app, port]) => [app, `http://127.0.0.1:${port}`])),
+    restart: async (app) => {
+      const running = await launch(app, ports.get(app) ?? (await freePort()));
+      apps.set(app, running);
+      return running;
+    },
+    addReplica: async (app) => await launch(app, await freePort()),
+    stop,
+  };
+}
+
+async function openRedis(env: Environment, dataDir: string | undefined, stops: (() => Promise<unknown>)[]) {
+  const prefix = env['REDIS_PREFIX'] ?? '{bunri-demo}';
+  const given = env['REDIS_URL'];
+  if (given) return { settings: { REDIS_PREFIX: prefix }, facts: { url: given, prefix, embedded: false } };
+  const dir = dataDir === undefined ? undefined : join(dataDir, 'redis');
+  if (dir) await mkdir(dir, { recursive: true });
+  const server = await startRedis({
+    binary: env['REDIS_SERVER_BIN'],
+    ...(dir ? { dir, appendOnly: true } : {}),
+  });
+  stops.push(async () => await server.stop());
+  return {
+    settings: { REDIS_URL: server.url, REDIS_PREFIX: prefix },
+    facts: { url: server.url, prefix, embedded: true },
+  };
+}
+
+async function openS3(env: Environment, dataDir: string | undefined, stops: (() => Promise<unknown>)[]) {
+  const bucket = env['S3_BUCKET'] ?? 'bunri-demo';
+  // A bucket that is named without an endpoint is one at AWS.
+  if (env['S3_ENDPOINT'] || env['S3_BUCKET']) {
+    const region = env['S3_REGION'] ?? 'us-east-1';
+    const [accessKeyId, secretAccessKey] = [env['S3_ACCESS_KEY_ID'], env['S3_SECRET_ACCESS_KEY']];
+    const storage = createStorage({ bucket, region, endpoint: env['S3_ENDPOINT'], accessKeyId, secretAccessKey });
+    if (env['S3_ENDPOINT'] && !(await storage.ready().catch(() => false))) await storage.createBucket();
+    storage.close();
+    return {
+      settings: { S3_BUCKET: bucket, S3_REGION: region },
+      facts: { endpoint: env['S3_ENDPOINT'] ?? 'AWS', bucket, embedded: false },
+    };
+  }
+  const server = await startS3(dataDir === undefined ? {} : { dataDir: join(dataDir, 's3') });
+  stops.push(async () => await server.stop());
+  server.createBucket(bucket);
+  return {
+    settings: {
+      S3_ENDPOINT: server.endpoint,
+      S3_REGION: server.region,
+      S3_ACCESS_KEY_ID: server.accessKeyId,
+      S3_SECRET_ACCESS_KEY: server.secretAccessKey,
+      S3_BUCKET: bucket,
+    },
+    facts: { endpoint: server.endpoint, bucket, embedded: true },
+  };
+}
+
+async function openModelApi(env: Environment, latency: SystemOptions['latency'], stops: (() => Promise<unknown>)[]) {
+  if (env['OPENAI_API_KEY']) {
+    return { settings: {}, simulator: undefined, url: env['OPENAI_BASE_URL'] ?? 'https://api.openai.com/v1' };
+  }
+  const simulator = await startModelApiSimulator({
+    seed: 1,
+    latency: latency ?? { vision: [700, 1_300], answer: [400, 800] },
+  });
+  stops.push(async () => await simulator.stop());
+  return {
+    settings: { OPENAI_API_KEY: 'sk-simulator', OPENAI_BASE_URL: simulator.baseUrl },
+    simulator,
+    url: simulator.baseUrl,
+  };
+}
