@@ -1,0 +1,68 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { stageOrder } from '@bunri/queue-contracts';
+import type { Answer, Ask } from './child.ts';
+import type { Connection, Variant } from './variant.ts';
+
+/** One side of a comparison: four worker processes and one that submits. */
+export interface Side {
+  readonly variant: Variant;
+  submitter(ask: Ask): Promise<unknown>;
+  /** CPU seconds that the five processes have used so far. */
+  cpuSeconds(): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export async function startSide(variant: Variant, url: string): Promise<Side> {
+  const connection: Connection = { url, prefix: `{bench-${variant}-${process.pid}}` };
+  const workers = stageOrder.map(() => start());
+  const submitter = start();
+  await Promise.all(
+    stageOrder.map(async (stage, i) => await query(at(workers, i), { ask: 'serve', variant, stage, connection })),
+  );
+  await query(submitter, { ask: 'connect', variant, connection });
+  const all = [...workers, submitter];
+  return {
+    variant,
+    submitter: async (ask) => await query(submitter, ask),
+    cpuSeconds: async () => {
+      const each = await Promise.all(all.map(async (child) => (await query(child, { ask: 'cpu' })) as number));
+      return each.reduce((sum, seconds) => sum + seconds, 0);
+    },
+    stop: async () => {
+      await Promise.all(all.map(stop));
+    },
+  };
+}
+
+function at(children: ChildProcess[], index: number): ChildProcess {
+  const child = children[index];
+  if (!child) throw new Error('no such process');
+  return child;
+}
+
+function start(): ChildProcess {
+  // Log lines are written, as they are in production, but not shown.
+  return fork(new URL('child.ts', import.meta.url), [], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+}
+
+async function query(child: ChildProcess, ask: Ask): Promise<unknown> {
+  return await new Promise((resolve, reject) => {
+    const onExit = (code: number | null) => reject(new Error(`a bench process ended with code ${code}`));
+    child.once('exit', onExit);
+    child.once('message', (message) => {
+      child.off('exit', onExit);
+      const answer = message as Answer;
+      if (answer.ok) resolve(answer.value);
+      else reject(new Error(answer.message));
+    });
+    child.send(ask);
+  });
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
+  await new Promise((resolve) => {
+    child.once('exit', resolve);
+    child.disconnect();
+  });
+}
