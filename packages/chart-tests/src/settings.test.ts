@@ -1,0 +1,106 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import type { z } from 'zod';
+import { appNames, configSchemaOf, importTimeoutMs, problemsOf, sampleSecrets } from './apps.ts';
+import { readChartFile, render, tryRender } from './chart.ts';
+import { environmentOf, workloadsOf, type Workload } from './manifests.ts';
+
+const manifests = render();
+/** Every optional value given. */
+const fullManifests = render({
+  storage: { endpoint: 'https://s3.example.com' },
+  modelApi: {
+    baseUrl: 'https://models.example.com/v1',
+    prices: { 'gpt-5': { input: 1, cachedInput: 0.1, output: 10 } },
+  },
+});
+const workloads = new Map([...workloadsOf(manifests).values()].map((workload) => [appOf(workload), workload]));
+
+describe.each(appNames())('the settings of %s', (app) => {
+  let schema: z.ZodObject;
+  beforeAll(async () => {
+    schema = await configSchemaOf(app);
+  }, importTimeoutMs);
+
+  test('that the chart gives are settings that it reads', () => {
+    const given = [manifests, fullManifests].flatMap((some) => [...environmentOf(some, found(workloads, app)).keys()]);
+    const read = Object.keys(schema.shape);
+    expect(given.filter((name) => name !== 'NODE_OPTIONS' && !read.includes(name))).toEqual([]);
+  });
+
+  test('that it requires are all given, and valid', () => {
+    for (const some of [manifests, fullManifests]) {
+      const environment = environmentOf(some, found(workloads, app));
+      expect(problemsOf(schema, environment)).toEqual([]);
+    }
+  });
+});
+
+describe('a setting', () => {
+  const schemas = new Map<string, z.ZodObject>();
+  beforeAll(async () => {
+    for (const app of appNames()) schemas.set(app, await configSchemaOf(app));
+  }, importTimeoutMs);
+
+  /** What the chart sets from values of its own, under other names. */
+  const setByChart = () =>
+    new Set([...workloads.values()].flatMap((one) => [...environmentOf(fullManifests, one).keys()]));
+  /** The chart mounts no key file, and its network policies allow photos from nowhere but public addresses, port 443. */
+  const notForClusters = ['DEMO', 'API_KEYS_FILE', 'ALLOW_HTTP_IMAGE_URLS', 'IMAGE_URL_ADDRESSES'];
+
+  test('of any app can be given through the chart', () => {
+    const schema = readChartFile('values.schema.json') as {
+      $defs: { settings: { propertyNames: { enum: string[] } } };
+    };
+    const read = new Set([...schemas.values()].flatMap(({ shape }) => Object.keys(shape)));
+    const others = [...read].filter((name) => !setByChart().has(name) && !notForClusters.includes(name));
+    expect(schema.$defs.settings.propertyNames.enum).toEqual(others.toSorted());
+  });
+
+  test('of one app reaches that app alone', () => {
+    const some = render({ workers: { vision: { settings: { VISION_REASONING_EFFORT: 'low' } } } });
+    const told = [...workloads].filter(([, one]) => environmentOf(some, one).has('VISION_REASONING_EFFORT'));
+    expect(told.map(([app]) => app)).toEqual(['vision-worker']);
+  });
+
+  test.each(['VISION_MODEL', 'LLM_MODEL', 'IMAGE_RETENTION_DAYS', 'REDIS_PREFIX', 'S3_BUCKET'])(
+    '%s has one value in all apps that read it',
+    (name) => {
+      const readers = [...schemas].filter(([, { shape }]) => name in shape).map(([app]) => app);
+      const values = readers.map((app) => environmentOf(manifests, found(workloads, app)).get(name));
+      expect(new Set(values).size).toBe(1);
+      expect(values).not.toContain(undefined);
+    },
+  );
+});
+
+describe('a secret', () => {
+  test('is a reference in the pod, never a value and never in a ConfigMap', () => {
+    for (const some of [manifests, render({ redis: { enabled: true } })]) {
+      for (const workload of workloadsOf(some).values()) {
+        const environment = environmentOf(some, workload);
+        const secrets = [...environment].filter(([name]) => name in sampleSecrets || /PASSWORD|TOKEN/.test(name));
+        expect(secrets.map(([, value]) => value)).toEqual(secrets.map(() => undefined));
+      }
+      expect(some.filter(({ kind }) => kind === 'Secret')).toEqual([]);
+    }
+  });
+
+  test('is named by every installation, and all that is missing is said at once', () => {
+    const nothing = { image: { registry: '' }, storage: { bucket: '' }, networkPolicy: { redis: { to: [] } } };
+    const secrets = { redis: '', storage: '', modelApi: '', clientKeys: '' };
+    const { ok, output } = tryRender({ ...nothing, secrets });
+    expect(ok).toBe(false);
+    for (const value of ['image.registry', 'storage.bucket', 'networkPolicy.redis.to']) expect(output).toContain(value);
+    for (const name of Object.keys(secrets)) expect(output).toContain(`secrets.${name}`);
+  });
+});
+
+function appOf({ name }: Workload): string {
+  return name.replace(/^bunri-/, '');
+}
+
+function found<T>(map: ReadonlyMap<string, T>, key: string): T {
+  const value = map.get(key);
+  if (value === undefined) throw new Error(`There is no ${key}.`);
+  return value;
+}
