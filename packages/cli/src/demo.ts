@@ -109,7 +109,7 @@ async function ask(
   const submitted = await submitPhoto(system.apiUrl, photo, { question, locale });
   if (!submitted.finished) await followRequest(system.apiUrl, submitted.id, (progress) => print.progress(progress));
   const resource = await getResource(system.apiUrl, submitted.id);
-  print.result(resource, { atOnce: submitted.finished, simulated: system.simulator !== undefined });
+  print.result(resource, submitted.finished);
   return resource.status === 'completed';
 }
 

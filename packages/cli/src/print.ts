@@ -38,11 +38,11 @@ export function printer({ json }: { json: boolean }) {
       }
     },
 
-    result(resource: Resource, { atOnce, simulated }: { atOnce: boolean; simulated: boolean }) {
+    result(resource: Resource, atOnce: boolean) {
       if (atOnce) for (const { name } of resource.stages) line(`  ${name.padEnd(10)} ${seconds(0)}  cached`);
       line();
       if (json) process.stdout.write(`${JSON.stringify(resource, null, 2)}\n`);
-      else printAnswer(resource, simulated, line);
+      else printAnswer(resource, line);
     },
 
     keeping(system: BunriSystem) {
@@ -53,7 +53,7 @@ export function printer({ json }: { json: boolean }) {
   };
 }
 
-function printAnswer(resource: Resource, simulated: boolean, line: (text?: string) => void): void {
+function printAnswer(resource: Resource, line: (text?: string) => void): void {
   const { classification, guidance, error } = resource;
   if (error) {
     line(`Failed at ${error.stage ?? 'no stage'}: ${error.message} (${error.code})`);
@@ -64,6 +64,7 @@ function printAnswer(resource: Resource, simulated: boolean, line: (text?: strin
     return;
   }
   const percent = Math.round(classification.confidence * 100);
+  const simulated = classification.engine.provider === 'simulator';
   line(`${classification.item_name} · ${classification.subcategory} · ${percent} %${simulated ? ' · simulated' : ''}`);
   line(guidance.answer);
   for (const [i, step] of guidance.steps.entries()) line(`  ${i + 1}. ${step.text} [${step.rule_ids.join(', ')}]`);

@@ -68,9 +68,11 @@ async function start(
   stops: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<BunriSystem> {
-  const redis = await openRedis(env, dataDir, stops);
-  const s3 = await openS3(env, dataDir, stops);
   const model = await openModelApi(env, latency, stops);
+  // Simulated answers are kept apart: a cache must never give one where a real model was asked.
+  const prefix = env['REDIS_PREFIX'] ?? (model.simulator ? '{bunri-demo-simulated}' : '{bunri-demo}');
+  const redis = await openRedis(env, prefix, dataDir, stops);
+  const s3 = await openS3(env, dataDir, stops);
   const apiPort = await freePort();
   const settings: Environment = {
     ...env,
@@ -122,8 +124,12 @@ async function start(
   };
 }
 
-async function openRedis(env: Environment, dataDir: string | undefined, stops: (() => Promise<unknown>)[]) {
-  const prefix = env['REDIS_PREFIX'] ?? '{bunri-demo}';
+async function openRedis(
+  env: Environment,
+  prefix: string,
+  dataDir: string | undefined,
+  stops: (() => Promise<unknown>)[],
+) {
   const given = env['REDIS_URL'];
   if (given) return { settings: { REDIS_PREFIX: prefix }, facts: { url: given, prefix, embedded: false } };
   const dir = dataDir === undefined ? undefined : join(dataDir, 'redis');
