@@ -8,6 +8,7 @@ import {
   createLogger,
   createMetrics,
   createResultCache,
+  createSingleFlight,
   lookUpRequest,
   StageAbort,
 } from '@bunri/runtime';
@@ -77,6 +78,9 @@ async function setUp(faults: FaultPlan = []) {
     await closeRedis(redis);
   });
   const cache = createResultCache({ redis, prefix });
+  const metrics = createMetrics({ app: 'test', processMetrics: false });
+  const flights = createSingleFlight({ redis, prefix, stage: 'llm', metrics });
+  closers.push(async () => await flights.close());
   const handler = makeHandler({
     engine: createGuidanceEngine({
       OPENAI_API_KEY: 'sk-test',
@@ -85,7 +89,8 @@ async function setUp(faults: FaultPlan = []) {
     }),
     cache,
     prices: defaultPrices,
-    metrics: createMetrics({ app: 'test', processMetrics: false }),
+    flights,
+    metrics,
     visionModel: 'gpt-5',
   });
   const shown: string[] = [];

@@ -70,6 +70,9 @@ function memoryCache(): ResultCache {
   };
 }
 
+/** Nobody else asks. */
+const alone = { run: async <R>(_key: string, _requestId: string, work: () => Promise<R>) => await work() };
+
 /** A handler whose model writes `said`, in two pieces; `shown` is what listeners saw of it. */
 function setUp(said: GuidanceAnswer = answer) {
   const tasks: GuidanceTask[] = [];
@@ -96,7 +99,7 @@ function setUp(said: GuidanceAnswer = answer) {
   const prices = { 'gpt-4o-mini': { input: 1, cachedInput: 1, output: 1 } };
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const cache = memoryCache();
-  const handler = makeHandler({ engine, cache, prices, metrics, visionModel: 'gpt-5' });
+  const handler = makeHandler({ engine, cache, flights: alone, prices, metrics, visionModel: 'gpt-5' });
   return { tasks, shown, metrics, cache, handle: async (given: StageInput<'llm'>) => await handler(given, context) };
 }
 

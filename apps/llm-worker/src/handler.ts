@@ -8,12 +8,14 @@ import {
   type Handler,
   type HandlerContext,
   type ResultCache,
+  type SingleFlight,
 } from '@bunri/runtime';
 import { groundGuidance, type GuidanceAnswer } from './guidance.ts';
 import type { GuidanceTask } from './prompt.ts';
 
 export interface GuidanceDeps extends MeteredModel<GuidanceTask, GuidanceAnswer> {
   readonly cache: ResultCache;
+  readonly flights: Pick<SingleFlight, 'run'>;
   /** The configured model of the vision workers: a finished request is kept under the names of both models. */
   readonly visionModel: string;
 }
@@ -26,14 +28,25 @@ const cacheName = 'answer';
  * one finds the answer in the cache and keeps the same again.
  */
 export function makeHandler(deps: GuidanceDeps): Handler<'llm'> {
-  const { cache, engine } = deps;
+  const { cache, engine, flights } = deps;
+  const recall = async (key: string) => {
+    const output = await cache.get(cacheName, key, stages.llm.output);
+    return output && { output, cached: true };
+  };
+  const write = async (key: string, input: StageInput<'llm'>, context: HandlerContext) => {
+    const output = await writeGuidance(deps, input, context);
+    // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
+    await cache.set(cacheName, key, { ...output, usage: nothingUsed });
+    return { output, cached: false };
+  };
   return async (input, context) => {
     const key = answerCacheKey(input, engine.model);
-    const known = await cache.get(cacheName, key, stages.llm.output);
-    const output = known ?? (await writeGuidance(deps, input, context));
-    if (!known) await cache.set(cacheName, key, { ...output, usage: nothingUsed });
-    await keepRequest(deps, input, output);
-    return { output, cached: known !== null };
+    const known = await recall(key);
+    const result =
+      known ??
+      (await flights.run(key, input.request.id, async () => (await recall(key)) ?? (await write(key, input, context))));
+    await keepRequest(deps, input, result.output);
+    return result;
   };
 }
 

@@ -1,5 +1,5 @@
 import { assertPriced } from '@bunri/engines';
-import { createResultCache, openRedis, runApp, serveWorker } from '@bunri/runtime';
+import { createResultCache, openRedis, openSingleFlight, runApp, serveWorker } from '@bunri/runtime';
 import { configSchema } from './config.ts';
 import { createGuidanceEngine } from './engine.ts';
 import { makeHandler } from './handler.ts';
@@ -12,7 +12,8 @@ runApp('llm-worker', configSchema, process.env, async (app) => {
   const redis = openRedis(app, 'consumer');
   const cache = createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics });
   const engine = createGuidanceEngine(config);
-  const handler = makeHandler({ cache, engine, prices, metrics, visionModel: config.VISION_MODEL });
+  const flights = openSingleFlight(app, 'llm', redis);
+  const handler = makeHandler({ cache, flights, engine, prices, metrics, visionModel: config.VISION_MODEL });
 
   await serveWorker(app, 'llm', redis, handler);
 });

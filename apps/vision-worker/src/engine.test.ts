@@ -10,6 +10,7 @@ import {
   createLogger,
   createMetrics,
   createResultCache,
+  createSingleFlight,
   createStorage,
   StageAbort,
 } from '@bunri/runtime';
@@ -56,7 +57,9 @@ async function setUp(faults: FaultPlan = []) {
     VISION_REASONING_EFFORT: 'low',
   });
   const cache = createResultCache({ redis, prefix, metrics });
-  const handler = makeHandler({ engine, storage, cache, prices: defaultPrices, metrics });
+  const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
+  closers.push(async () => await flights.close());
+  const handler = makeHandler({ engine, storage, cache, flights, prices: defaultPrices, metrics });
 
   const ask = async (question: string, locale: Locale, signal = new AbortController().signal) => {
     const request = {

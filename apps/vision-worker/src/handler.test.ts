@@ -57,6 +57,9 @@ function memoryCache(): ResultCache {
   };
 }
 
+/** Nobody else asks. */
+const alone = { run: async <R>(_key: string, _requestId: string, work: () => Promise<R>) => await work() };
+
 /** A handler whose model always gives `said`, and the log of what it did. */
 function setUp({ said = answer, stored = image }: { said?: VisionAnswer; stored?: Uint8Array | null } = {}) {
   const done: string[] = [];
@@ -82,7 +85,7 @@ function setUp({ said = answer, stored = image }: { said?: VisionAnswer; stored?
   const prices = { 'gpt-5': { input: 1, cachedInput: 1, output: 1 } };
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const cache = memoryCache();
-  return { done, tasks, cache, handle: makeHandler({ engine, storage, cache, prices, metrics }) };
+  return { done, tasks, cache, handle: makeHandler({ engine, storage, cache, flights: alone, prices, metrics }) };
 }
 
 test('the model sees photo and question in one call, and the code says who answered and for how much', async () => {

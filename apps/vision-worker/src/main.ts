@@ -1,5 +1,5 @@
 import { assertPriced } from '@bunri/engines';
-import { createResultCache, openRedis, openStorage, runApp, serveWorker } from '@bunri/runtime';
+import { createResultCache, openRedis, openSingleFlight, openStorage, runApp, serveWorker } from '@bunri/runtime';
 import { configSchema } from './config.ts';
 import { createVisionEngine } from './engine.ts';
 import { makeHandler } from './handler.ts';
@@ -12,7 +12,8 @@ runApp('vision-worker', configSchema, process.env, async (app) => {
   const redis = openRedis(app, 'consumer');
   const storage = openStorage(app);
   const cache = createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics });
-  const handler = makeHandler({ storage, cache, engine: createVisionEngine(config), prices, metrics });
+  const flights = openSingleFlight(app, 'vision', redis);
+  const handler = makeHandler({ storage, cache, flights, engine: createVisionEngine(config), prices, metrics });
 
   await serveWorker(app, 'vision', redis, handler, { storage: async () => await storage.ready() });
 });

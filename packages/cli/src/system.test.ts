@@ -23,7 +23,11 @@ beforeAll(async () => {
   lines = Object.fromEntries(appNames.map((name) => [name, []])) as unknown as typeof lines;
   system = await startSystem({
     // A Redis and a bucket of its own: what one test kills, no other test shares.
-    env: { PATH: process.env['PATH'], REDIS_SERVER_BIN: process.env['REDIS_SERVER_BIN'] },
+    env: {
+      PATH: process.env['PATH'],
+      REDIS_SERVER_BIN: process.env['REDIS_SERVER_BIN'],
+      RATE_LIMIT_PER_MINUTE: '1000000',
+    },
     latency: { vision: [300, 600], answer: [200, 400] },
     onLine: (app, line) => lines[app].push(line),
   });
@@ -74,6 +78,25 @@ test('the same photo and question are answered at once and call no model', async
   expect(second.resource.stages.map(({ cached }) => cached)).toEqual([true, true, true, true]);
   expect(second.resource.usage.vision?.cost_usd).toBe(0);
   expect(system.simulator?.calls().length).toBe(calls);
+});
+
+test('fifty people who send the same photo at once are answered by one call of each model', async () => {
+  const { photo, question } = await nextPhoto();
+  const before = system.simulator?.calls().length ?? 0;
+  const resources = await Promise.all(
+    Array.from({ length: 50 }, async () => {
+      const { id } = await submitPhoto(system.apiUrl, photo, { question, locale: 'en' });
+      await followRequest(system.apiUrl, id, () => undefined);
+      return await getResource(system.apiUrl, id);
+    }),
+  );
+  expect(resources.map(({ status }) => status)).toEqual(resources.map(() => 'completed'));
+  expect((system.simulator?.calls().length ?? 0) - before).toBe(2);
+  // Whose request was the one that called may differ from stage to stage.
+  for (const name of ['vision', 'llm']) {
+    const uncached = resources.flatMap(({ stages }) => stages.filter((stage) => stage.name === name && !stage.cached));
+    expect(uncached).toHaveLength(1);
+  }
 });
 
 test('every app serves health, readiness and its metrics', async () => {
@@ -165,17 +188,20 @@ test('every app stops cleanly under load, nothing is lost and no attempt is spen
   const load = Array.from({ length: 8 }, async () => {
     while (!stopLoad.signal.aborted) ended.push(await submitPatiently());
   });
-  for (const app of appNames.toReversed()) {
-    // As a rolling update does it, the next worker is there before the old one stops; the api and the scheduler stand alone.
-    if (app !== 'api' && app !== 'scheduler') await system.addReplica(app);
-    const before = ended.length;
-    const exit = await system.apps.get(app)?.stop('SIGTERM', 40_000);
-    expect([app, exit]).toEqual([app, { code: 0, signal: null }]);
-    if (app === 'api' || app === 'scheduler') await system.restart(app);
-    // The next stop only once work has gone through the new process.
-    while (ended.length < before + 8) await Promise.race([Promise.all(load), delay(20)]);
+  try {
+    for (const app of appNames.toReversed()) {
+      // As a rolling update does it, the next worker is there before the old one stops; the api and the scheduler stand alone.
+      if (app !== 'api' && app !== 'scheduler') await system.addReplica(app);
+      const before = ended.length;
+      const exit = await system.apps.get(app)?.stop('SIGTERM', 40_000);
+      expect([app, exit]).toEqual([app, { code: 0, signal: null }]);
+      if (app === 'api' || app === 'scheduler') await system.restart(app);
+      // The next stop only once work has gone through the new process.
+      while (ended.length < before + 8) await Promise.race([Promise.all(load), delay(20)]);
+    }
+  } finally {
+    stopLoad.abort();
   }
-  stopLoad.abort();
   await Promise.all(load);
   expect(ended.map(({ status, error }) => error ?? status)).toEqual(ended.map(() => 'completed'));
   expect(ended.flatMap(({ stages }) => stages.map(({ attempts }) => attempts)).every((n) => n <= 1)).toBe(true);

@@ -7,6 +7,7 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { serveProbes, type ReadinessCheck } from './probes.ts';
 import { createProcessLife, runProcess, type ProcessLife } from './process.ts';
 import { answers, closeRedis, connectConsumer, connectProducer, connectSubscriber, watchRedis } from './redis.ts';
+import { createSingleFlight, type SingleFlight } from './single-flight.ts';
 import { serveStage } from './stage.ts';
 import type { Handler } from './stage-run.ts';
 import { createStorage, type Storage } from './storage.ts';
@@ -77,6 +78,14 @@ export function openStorage(app: App<ProcessConfig & StorageConfig>): Storage {
   });
   life.onStop('storage', () => storage.close());
   return storage;
+}
+
+/** The stage's single flight, closed with the process. */
+export function openSingleFlight(app: App, stage: StageName, redis: Redis): SingleFlight {
+  const { config, life, metrics } = app;
+  const flights = createSingleFlight({ redis, prefix: config.REDIS_PREFIX, stage, metrics });
+  life.onStop('single flight', async () => await flights.close());
+  return flights;
 }
 
 /** Probes and metrics on the app's port. Readiness includes Redis, and ends with the first stop signal. */

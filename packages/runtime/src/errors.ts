@@ -37,6 +37,17 @@ export class RateLimitedError extends Error {
   }
 }
 
+/** Another request is doing the same work; its result will be in the cache. The job waits without a slot and an attempt. */
+export class SharedWorkError extends Error {
+  override readonly name = 'SharedWorkError';
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super('the same work is in flight for another request');
+    this.waitMs = waitMs;
+  }
+}
+
 /** Why a stage's AbortSignal was aborted. */
 export type AbortCause = 'shutdown' | 'canceled' | 'timeout' | 'deadline' | 'lost';
 

@@ -13,6 +13,7 @@ export * from './record.ts';
 export * from './records.ts';
 export * from './redis.ts';
 export * from './request-cache.ts';
+export * from './single-flight.ts';
 export * from './stage.ts';
 export * from './stage-run.ts';
 export * from './statistics.ts';

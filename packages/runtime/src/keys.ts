@@ -9,6 +9,9 @@ export interface Keys {
   idempotency(owner: string, key: string): string;
   statistics(day: string): string;
   cache(name: string, key: string): string;
+  /** Who does the work of this cache key, and which jobs wait for it. */
+  lease(stage: string, key: string): string;
+  leaseWaiters(stage: string, key: string): string;
   readonly deadlines: string;
   readonly unqueued: string;
   readonly finished: string;
@@ -26,6 +29,8 @@ export function createKeys(prefix: string): Keys {
     idempotency: (owner, key) => `${prefix}:idempotency:${owner}:${createHash('sha256').update(key).digest('hex')}`,
     statistics: (day) => `${prefix}:statistics:${day}`,
     cache: (name, key) => `${prefix}:cache:${name}:${key}`,
+    lease: (stage, key) => `${prefix}:lease:${stage}:${key}`,
+    leaseWaiters: (stage, key) => `${prefix}:lease:${stage}:${key}:waiters`,
     deadlines: `${prefix}:deadlines`,
     unqueued: `${prefix}:unqueued`,
     finished: `${prefix}:finished`,

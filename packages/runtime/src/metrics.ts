@@ -16,7 +16,7 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
     registry,
     stageRuns: new Counter({
       name: 'bunri_stage_runs_total',
-      help: 'Runs of a stage by how they ended: completed, cached, retried, failed, released, canceled, skipped, fenced.',
+      help: 'Runs of a stage by how they ended: completed, cached, retried, failed, released, canceled, skipped, fenced, waiting.',
       labelNames: ['stage', 'outcome'],
       registers,
     }),
@@ -62,6 +62,12 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       name: 'bunri_cache_lookups_total',
       help: 'Look-ups in a result cache by result: hit or miss.',
       labelNames: ['cache', 'result'],
+      registers,
+    }),
+    sharedWork: new Counter({
+      name: 'bunri_shared_work_total',
+      help: 'Runs that needed paid work: led does it, waited found the same work in flight for another request.',
+      labelNames: ['stage', 'role'],
       registers,
     }),
     modelCalls: new Counter({

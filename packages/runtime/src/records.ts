@@ -158,8 +158,11 @@ export function createRecordStore(options: RecordStoreOptions) {
       return changed(await fenced('yield', stageRun, ['stage.retrying', data, 0]), 'yielded');
     },
 
-    /** The run was given back unharmed (shutdown, rate limit): it does not count as an attempt. */
-    async release(stageRun: StageRun, reason: 'shutdown' | 'rate_limited'): Promise<{ outcome: 'yielded' } | Refused> {
+    /** The run was given back unharmed (shutdown, rate limit, work that another request does): it does not count as an attempt. */
+    async release(
+      stageRun: StageRun,
+      reason: 'shutdown' | 'rate_limited' | 'shared_work',
+    ): Promise<{ outcome: 'yielded' } | Refused> {
       const data = JSON.stringify({ stage: stageRun.stage, reason });
       return changed(await fenced('yield', stageRun, ['stage.released', data, 1]), 'yielded');
     },

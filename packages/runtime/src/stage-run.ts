@@ -11,7 +11,14 @@ import {
   type StageOutput,
 } from '@bunri/queue-contracts';
 import { streamAnswer } from './answer-stream.ts';
-import { PermanentError, RateLimitedError, StageAbort, TransientError, type AbortCause } from './errors.ts';
+import {
+  PermanentError,
+  RateLimitedError,
+  SharedWorkError,
+  StageAbort,
+  TransientError,
+  type AbortCause,
+} from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { RecordStore, StageRun } from './records.ts';
@@ -60,7 +67,9 @@ export type RunEnd =
   | { end: 'failed'; error: Error }
   | { end: 'retry'; error: Error }
   | { end: 'released' }
-  | { end: 'rate_limited'; retryAfterMs: number };
+  | { end: 'rate_limited'; retryAfterMs: number }
+  /** Somebody else does the same work; to be looked at again after the wait. */
+  | { end: 'waiting'; waitMs: number };
 
 /**
  * One run of a stage: take the record, check the input, let the handler work, check its output, write the result. It knows
@@ -202,6 +211,10 @@ async function settle(runner: StageRunner<StageName>, run: StageRun, job: JobFac
     await records.release(run, 'rate_limited');
     metrics.rateLimited.inc({ stage });
     return { end: 'rate_limited', retryAfterMs: error.retryAfterMs };
+  }
+  if (error instanceof SharedWorkError) {
+    await records.release(run, 'shared_work');
+    return { end: 'waiting', waitMs: error.waitMs };
   }
   const code = failureCode(error);
   const final = error instanceof PermanentError || job.attemptsMade + 1 >= job.attempts;

@@ -127,6 +127,8 @@ async function settleJob(worker: Worker, job: Job, lock: string, result: RunEnd)
       throw result.error;
     case 'released':
       return await handBack(job, lock, 0);
+    case 'waiting':
+      return await handBack(job, lock, result.waitMs);
     case 'rate_limited': {
       // Up to a tenth more than asked, so that the pods do not all come back in the same millisecond.
       const pauseMs = Math.ceil(result.retryAfterMs * (1 + Math.random() / 10));

@@ -1,0 +1,94 @@
+import { Queue } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { stageJobId, stages, type StageName } from '@bunri/queue-contracts';
+import { SharedWorkError } from './errors.ts';
+import { createKeys } from './keys.ts';
+import type { Metrics } from './metrics.ts';
+
+/**
+ * KEYS 1 lease, 2 waiters. ARGV 1 request id, 2 ttl ms, 3 job id of the waiter. A lease is taken again by the request that
+ * holds it: its job runs once more after its worker died. Answers the fencing token, or the lease's remaining ms, negative.
+ */
+const takeLease = `
+local holder = redis.call('HGET', KEYS[1], 'holder')
+if holder and holder ~= ARGV[1] then
+  redis.call('SADD', KEYS[2], ARGV[3])
+  redis.call('PEXPIRE', KEYS[2], ARGV[2])
+  return -redis.call('PTTL', KEYS[1])
+end
+local token = redis.call('HINCRBY', KEYS[1], 'token', 1)
+redis.call('HSET', KEYS[1], 'holder', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return token`;
+
+/** KEYS 1 lease, 2 waiters. ARGV 1 request id, 2 fencing token. Answers the waiters, if the lease was still this run's. */
+const endLease = `
+local lease = redis.call('HMGET', KEYS[1], 'holder', 'token')
+if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return {} end
+redis.call('DEL', KEYS[1])
+local waiters = redis.call('SMEMBERS', KEYS[2])
+redis.call('DEL', KEYS[2])
+return waiters`;
+
+/**
+ * How long a waiting job sleeps at most before it looks again. It is woken when the work is done; this bounds the wait for
+ * one that began to wait while it was being woken.
+ */
+const longestWaitMs = 3_000;
+
+export interface SingleFlight {
+  /**
+   * Does the work unless another request is doing the same: then it throws `SharedWorkError`, and the job waits without a
+   * slot until the other's result is in the cache. Look there before, so that those who are woken do not queue for the lease,
+   * and once more in `work`: the result may have come in between.
+   */
+  run<Result>(key: string, requestId: string, work: () => Promise<Result>): Promise<Result>;
+  close(): Promise<void>;
+}
+
+/** One paid call for identical work in flight in all processes of a stage, by a lease in Redis with a fencing token. */
+export function createSingleFlight(options: {
+  redis: Redis;
+  prefix: string;
+  stage: StageName;
+  metrics: Metrics;
+}): SingleFlight {
+  const { redis, prefix, stage, metrics } = options;
+  const keys = createKeys(prefix);
+  const queue = new Queue(stages[stage].queue, { connection: redis, prefix });
+  redis.defineCommand('bunri_takeLease', { lua: takeLease, numberOfKeys: 2 });
+  redis.defineCommand('bunri_endLease', { lua: endLease, numberOfKeys: 2 });
+  const scripts = redis as unknown as {
+    bunri_takeLease(lease: string, waiters: string, ...args: (string | number)[]): Promise<number>;
+    bunri_endLease(lease: string, waiters: string, ...args: (string | number)[]): Promise<string[]>;
+  };
+  // Longer than any run of the stage, so that a lease never ends under its holder.
+  const ttlMs = stages[stage].timeoutMs + 5_000;
+
+  async function wake(jobId: string): Promise<void> {
+    const job = await queue.getJob(jobId);
+    // One that is not delayed yet finds the result by itself, within `longestWaitMs`.
+    if (job && (await job.isDelayed())) await job.promote();
+  }
+
+  return {
+    async run(key, requestId, work) {
+      const names = [keys.lease(stage, key), keys.leaseWaiters(stage, key)] as const;
+      const token = await scripts.bunri_takeLease(...names, requestId, ttlMs, stageJobId(requestId, stage));
+      if (token <= 0) {
+        metrics.sharedWork.inc({ stage, role: 'waited' });
+        throw new SharedWorkError(Math.min(longestWaitMs, Math.max(1, -token)));
+      }
+      metrics.sharedWork.inc({ stage, role: 'led' });
+      try {
+        return await work();
+      } finally {
+        const waiters = await scripts.bunri_endLease(...names, requestId, token);
+        await Promise.allSettled(waiters.map(wake));
+      }
+    },
+    async close() {
+      await queue.close();
+    },
+  };
+}
