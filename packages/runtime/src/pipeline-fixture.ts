@@ -1,0 +1,133 @@
+// A whole pipeline on a real Redis, for the tests of this folder.
+import { randomUUID } from 'node:crypto';
+import { Queue } from 'bullmq';
+import { Redis } from 'ioredis';
+import { stageJobId, stageOrder, stages, type Request, type StageName, type StageOutput } from '@bunri/queue-contracts';
+import { createResultCache } from './cache.ts';
+import { createFlowQueue, newRequestId } from './enqueue.ts';
+import { createEventFeed } from './feed.ts';
+import { createLogger } from './log.ts';
+import { createMetrics } from './metrics.ts';
+import { createProcessLife, type ProcessLife } from './process.ts';
+import { createRecordStore } from './records.ts';
+import { createSingleFlight } from './single-flight.ts';
+import { serveStage } from './stage.ts';
+import type { Handler, HandlerContext } from './stage-run.ts';
+
+const usage = { input_tokens: 1, output_tokens: 1, cost_usd: 0.5 };
+const engine = { provider: 'fake', model: 'fake-1' };
+export const outputs: { [S in StageName]: StageOutput<S> } = {
+  preprocess: { sha256: 'a'.repeat(64), key: 'images/a.jpg', width: 10, height: 10, sizeBytes: 100 },
+  vision: {
+    classification: {
+      waste_category: 'recyclable',
+      subcategory: '무색페트병',
+      item_id: 'clear-pet-bottle',
+      item_name: '페트병',
+      confidence: 0.9,
+      condition: { cap: 'on', rinsed: 'no', contamination: 'none', label: 'on' },
+      engine,
+    },
+    usage,
+  },
+  rag: {
+    item_id: null,
+    item_name: '페트병',
+    match: 'category',
+    candidates: [],
+    sentences: [],
+    catalogue_version: 'v1',
+    tokens: 0,
+  },
+  llm: {
+    guidance: {
+      answer: 'Rinse it.',
+      steps: [{ text: 'Rinse.', rule_ids: ['r1'] }],
+      missing: [],
+      warnings: [],
+      sources: [],
+    },
+    engine,
+    usage,
+    droppedSteps: 0,
+  },
+};
+
+const closers: (() => Promise<void>)[] = [];
+/** To be awaited after each test: stops what it started, the last first. */
+export async function closePipelines(): Promise<void> {
+  for (const close of closers.splice(0).toReversed()) await close();
+}
+
+type Handlers = { [S in StageName]?: (context: HandlerContext) => Promise<StageOutput<S>> };
+
+/** All four stages on a real Redis; a stage without a handler of the test's own answers at once. */
+export async function startPipeline(handlers: Handlers = {}, graceMs = 5_000) {
+  const prefix = `{t${randomUUID()}}`;
+  const log = createLogger({ app: 'test', level: 'error', silent: true });
+  const metrics = createMetrics({ app: 'test', processMetrics: false });
+  const redis = new Redis(process.env['REDIS_URL'] ?? '', { maxRetriesPerRequest: null });
+  const connections = [redis];
+  const connect = () => {
+    const duplicate = redis.duplicate();
+    connections.push(duplicate);
+    return duplicate;
+  };
+  closers.push(async () => {
+    const keys = await redis.keys(`${prefix}*`);
+    if (keys.length > 0) await redis.unlink(...keys);
+    for (const connection of connections) connection.disconnect();
+  });
+  const records = createRecordStore({ redis, prefix });
+  const feed = createEventFeed({ records, subscriber: connect() });
+  const flows = createFlowQueue({ redis, prefix });
+  const cache = createResultCache({ redis, prefix });
+  const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
+  const visionQueue = new Queue(stages.vision.queue, { connection: redis, prefix });
+  const waiting = async () => await visionQueue.getDelayedCount();
+  const runs = Object.fromEntries(stageOrder.map((stage) => [stage, 0])) as Record<StageName, number>;
+
+  const serve = async (stage: StageName): Promise<ProcessLife> => {
+    const life = createProcessLife({ log, graceMs });
+    const handler: Handler<typeof stage> = async (_input, context) => {
+      runs[stage] += 1;
+      const own = handlers[stage];
+      return { output: own ? await own(context) : outputs[stage], cached: false };
+    };
+    await serveStage({ stage, handler, redis, subscriber: connect(), prefix, life, graceMs, log, metrics });
+    closers.push(async () => void (await life.stop('test')));
+    return life;
+  };
+  const lives = Object.fromEntries(
+    await Promise.all(stageOrder.map(async (stage) => [stage, await serve(stage)] as const)),
+  ) as Record<StageName, ProcessLife>;
+
+  const submit = async (over: Partial<Request> = {}): Promise<string> => {
+    const request: Request = {
+      id: newRequestId(),
+      owner: 'ann',
+      question: 'How?',
+      locale: 'en',
+      source: { kind: 'upload', key: 'uploads/x', sha256: 'b'.repeat(64), sizeBytes: 10 },
+      priority: 'interactive',
+      createdAt: Date.now(),
+      deadlineAt: Date.now() + 60_000,
+      ...over,
+    };
+    await records.accept(request);
+    await flows.add(request);
+    return request.id;
+  };
+  const ended = async (id: string) => {
+    const types: string[] = [];
+    await feed.follow(id, 0, ({ type }) => types.push(type), AbortSignal.timeout(15_000));
+    const record = await records.get(id);
+    if (!record) throw new Error('no record');
+    return { record, types };
+  };
+  const job = async (id: string, stage: StageName) => {
+    const queue = new Queue(stages[stage].queue, { connection: redis, prefix });
+    return await queue.getJob(stageJobId(id, stage));
+  };
+  return { submit, ended, runs, records, lives, serve, job, feed, cache, flights, waiting };
+}
