@@ -206,6 +206,11 @@ export function createRecordStore(options: RecordStoreOptions) {
       return await redis.zrangebyscore(keys.deadlines, '-inf', time, 'LIMIT', 0, limit);
     },
 
+    /** Open requests by deadline, the earliest first, from the given place on. */
+    async open(limit: number, offset: number): Promise<string[]> {
+      return await redis.zrange(keys.deadlines, offset, String(offset + limit - 1));
+    },
+
     /** Requests accepted at or before `time` that no worker has taken yet. */
     async unqueued(time: number, limit: number, offset = 0): Promise<string[]> {
       return await redis.zrangebyscore(keys.unqueued, '-inf', time, 'LIMIT', offset, limit);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
-import { stageOrder } from '@bunri/queue-contracts';
+import { finalStage, stageJobId, stageOrder } from '@bunri/queue-contracts';
 import { createFlowQueue, type FlowQueue } from '@bunri/runtime';
 import { openWorld, sampleRequest, sampleRun, type World } from '../fixture.ts';
 import { sweep } from './sweep.ts';
@@ -32,7 +32,7 @@ async function jobCount(): Promise<number> {
   return count;
 }
 
-const nothing = { overdue: 0, without_flow: 0, without_record: 0 };
+const nothing = { overdue: 0, without_flow: 0, stranded: 0, without_record: 0 };
 
 test('a request past its deadline fails with a typed error, once', async () => {
   const { records, metrics } = world;
@@ -97,4 +97,31 @@ test('an abort ends the sweep before the next batch', async () => {
   await records.accept(sampleRequest());
   const run = sweep({ records, flows, prefix, metrics })(sampleRun({ signal: AbortSignal.abort(new Error('stop')) }));
   await expect(run).rejects.toThrow('stop');
+});
+
+test('a started request whose flow has ended or is gone is failed at once, one whose flow goes on is not', async () => {
+  const { records, redis, prefix } = world;
+  const [ended, gone, going] = [sampleRequest(), sampleRequest(), sampleRequest()];
+  for (const request of [ended, gone, going]) {
+    await records.accept(request);
+    await flows.add(request);
+    await records.start({ id: request.id, stage: 'preprocess', token: 'a' });
+  }
+  const root = (id: string) => `${prefix}:${finalStage}:${stageJobId(id, finalStage)}`;
+  await redis.hset(root(ended.id), 'finishedOn', Date.now());
+  await redis.del(root(gone.id));
+
+  expect(await sweepIn(0)).toEqual({ ...nothing, stranded: 2 });
+  expect(await sweepIn(0)).toEqual(nothing);
+  const statuses = await Promise.all([ended, gone, going].map(async ({ id }) => (await records.get(id))?.status));
+  expect(statuses).toEqual(['failed', 'failed', 'running']);
+});
+
+test('a record that cannot be read keeps no other from being swept', async () => {
+  const { records, redis } = world;
+  const [broken, whole] = [sampleRequest(), sampleRequest()];
+  for (const request of [broken, whole]) await records.accept(request);
+  await redis.hset(records.keys.record(broken.id), 'request', '{}');
+  expect(await sweepIn(60_000)).toMatchObject({ without_flow: 1 });
+  expect(await sweepIn(121_000)).toMatchObject({ overdue: 2 });
 });
