@@ -39,7 +39,7 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
     }),
     records,
     reader: createRecordReader({ records, now: Date.now }),
-    feed: createEventFeed({ records, subscriber }),
+    feed: createEventFeed({ records, subscriber, log }),
     flows,
     queues,
     storage,

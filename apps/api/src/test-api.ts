@@ -101,7 +101,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     }),
     records,
     reader: createRecordReader({ records, now }),
-    feed: createEventFeed({ records, subscriber }),
+    feed: createEventFeed({ records, subscriber, log }),
     flows: {
       add: async (request) => {
         queued.push(request.id);

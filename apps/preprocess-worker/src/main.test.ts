@@ -69,7 +69,7 @@ test('the worker takes its stage of a flow, tells on its port how it went, and s
     const onEvent = ({ type }: RequestEvent) => {
       if (type === 'stage.completed' || type === 'failed') done.abort();
     };
-    await createEventFeed({ records, subscriber }).follow(id, 0, onEvent, done.signal);
+    await createEventFeed({ records, subscriber, log }).follow(id, 0, onEvent, done.signal);
     const record = await records.get(id);
     return record && stageOutput(record, 'preprocess');
   }

@@ -110,7 +110,7 @@ async function createBunriClient({ url, prefix }: Connection): Promise<Client> {
   const subscriber = redis.duplicate();
   const records = createRecordStore({ redis, prefix });
   const flows = createFlowQueue({ redis, prefix });
-  const feed = createEventFeed({ records, subscriber });
+  const feed = createEventFeed({ records, subscriber, log: createLogger({ app: 'bench', level: 'warn' }) });
   const before = await redis.zcard(records.keys.finished);
   const submit = async () => {
     const request = newRequest();

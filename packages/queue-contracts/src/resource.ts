@@ -66,7 +66,7 @@ export const eventTypes = [
  */
 export const eventSchema = z.object({
   seq: z.int().positive(),
-  type: z.enum(eventTypes),
+  type: z.string().meta({ description: `One of ${eventTypes.join(', ')}; more may come, and readers pass over them.` }),
   at: z.int(),
   data: z.record(z.string(), z.unknown()),
 });

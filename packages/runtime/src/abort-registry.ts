@@ -2,31 +2,34 @@ import type { Redis } from 'ioredis';
 import { StageAbort, type AbortCause } from './errors.ts';
 import type { Keys } from './keys.ts';
 
+/** A run in flight: what aborts it, and how to take it out again. */
+export interface TrackedRun {
+  readonly controller: AbortController;
+  untrack(): void;
+}
+
 /** The runs in flight in this process, so that they can be aborted from outside. */
 export interface AbortRegistry {
-  track(requestId: string): AbortController;
-  untrack(requestId: string): void;
+  /** A request may have two runs here at once: one whose lock ended, and the one that repeats it. */
+  track(requestId: string): TrackedRun;
   abort(requestId: string, cause: AbortCause): void;
   abortAll(cause: AbortCause): void;
   readonly size: number;
 }
 
 export function createAbortRegistry(): AbortRegistry {
-  const running = new Map<string, AbortController>();
+  const running = new Map<AbortController, string>();
   return {
     track(requestId) {
       const controller = new AbortController();
-      running.set(requestId, controller);
-      return controller;
-    },
-    untrack(requestId) {
-      running.delete(requestId);
+      running.set(controller, requestId);
+      return { controller, untrack: () => void running.delete(controller) };
     },
     abort(requestId, cause) {
-      running.get(requestId)?.abort(new StageAbort(cause));
+      for (const [controller, id] of running) if (id === requestId) controller.abort(new StageAbort(cause));
     },
     abortAll(cause) {
-      for (const controller of running.values()) controller.abort(new StageAbort(cause));
+      for (const controller of running.keys()) controller.abort(new StageAbort(cause));
     },
     get size() {
       return running.size;

@@ -49,7 +49,7 @@ export class SharedWorkError extends Error {
 }
 
 /** Why a stage's AbortSignal was aborted. */
-export type AbortCause = 'shutdown' | 'canceled' | 'timeout' | 'deadline' | 'lost';
+export type AbortCause = 'shutdown' | 'canceled' | 'timeout' | 'deadline';
 
 export class StageAbort extends Error {
   override readonly name = 'StageAbort';

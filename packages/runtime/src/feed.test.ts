@@ -4,8 +4,10 @@ import { Redis } from 'ioredis';
 import { finalStage, type RequestEvent } from '@bunri/queue-contracts';
 import { newRequestId } from './enqueue.ts';
 import { createEventFeed, type EventFeed } from './feed.ts';
+import { createLogger } from './log.ts';
 import { createRecordStore, type RecordStore } from './records.ts';
 
+const log = createLogger({ app: 'test', level: 'error', silent: true });
 const prefix = `{t${randomUUID()}}`;
 let redis: Redis;
 let subscriber: Redis;
@@ -16,7 +18,7 @@ beforeAll(() => {
   redis = new Redis(process.env['REDIS_URL'] ?? '');
   subscriber = redis.duplicate();
   records = createRecordStore({ redis, prefix });
-  feed = createEventFeed({ records, subscriber });
+  feed = createEventFeed({ records, subscriber, log });
 });
 afterAll(async () => {
   const keys = await redis.keys(`${prefix}*`);
@@ -122,7 +124,7 @@ test('a stream that cannot be read after a reconnect is read again until it can'
   };
   const ownSubscriber = redis.duplicate();
   const seen: number[] = [];
-  const following = createEventFeed({ records: shaky, subscriber: ownSubscriber }).follow(
+  const following = createEventFeed({ records: shaky, subscriber: ownSubscriber, log }).follow(
     id,
     0,
     ({ seq }) => seen.push(seq),
@@ -142,9 +144,27 @@ test('a listener may leave while Redis is away', async () => {
   const away = new Redis('redis://127.0.0.1:9', { maxRetriesPerRequest: null, retryStrategy: () => 10_000 });
   away.on('error', () => undefined);
   const leave = new AbortController();
-  const following = createEventFeed({ records, subscriber: away }).follow('req_x', 0, () => undefined, leave.signal);
+  const following = createEventFeed({ records, subscriber: away, log }).follow(
+    'req_x',
+    0,
+    () => undefined,
+    leave.signal,
+  );
   leave.abort();
   await following;
   expect(leave.signal.aborted).toBe(true);
   away.disconnect();
+});
+
+test('an event that this version does not know is passed on, and one that cannot be read harms nobody', async () => {
+  const id = await accepted();
+  const seen: string[] = [];
+  const following = feed.follow(id, 0, ({ type }) => seen.push(type), new AbortController().signal);
+  while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await redis.publish(records.keys.events(id), 'no event at all');
+  await redis.xadd(records.keys.events(id), '2-0', 'type', 'of.tomorrow', 'at', '1', 'data', '{}');
+  await redis.hset(records.keys.record(id), 'seq', 2);
+  await records.cancel(id);
+  await following;
+  expect(seen).toEqual(['accepted', 'of.tomorrow', 'canceled']);
 });

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isTerminal, type RequestEvent } from '@bunri/queue-contracts';
+import type { Logger } from './log.ts';
 import { parseEventMessage, type RecordStore } from './records.ts';
 
 export type EventFeed = ReturnType<typeof createEventFeed>;
@@ -13,13 +14,26 @@ type Listener = (event: RequestEvent) => void;
  * Events of requests for any number of listeners over one Redis connection. A channel is subscribed while it has at least
  * one listener, before the stream is read: what comes meanwhile is held back, so that nothing is missed or told twice.
  */
-export function createEventFeed({ records, subscriber }: { records: RecordStore; subscriber: Redis }) {
+export function createEventFeed({
+  records,
+  subscriber,
+  log,
+}: {
+  records: RecordStore;
+  subscriber: Redis;
+  log: Logger;
+}) {
   const channels = new Map<string, { listeners: Set<Listener>; subscribed: Promise<unknown> }>();
   subscriber.on('message', (channel, message) => {
     const listeners = channels.get(channel)?.listeners;
     if (!listeners) return;
-    const event = parseEventMessage(message);
-    for (const listener of listeners) listener(event);
+    try {
+      const event = parseEventMessage(message);
+      for (const listener of listeners) listener(event);
+    } catch (error) {
+      // What cannot be told now is in the stream, and read from there at the next gap; other requests go on.
+      log.error('an event could not be told', { channel, error });
+    }
   });
 
   async function listen(channel: string, listener: Listener): Promise<() => void> {
@@ -72,20 +86,26 @@ export function createEventFeed({ records, subscriber }: { records: RecordStore;
         }
       };
       let again: NodeJS.Timeout | undefined;
+      let left = false;
       const readAgain = () => {
         gap = true;
-        if (reading) return;
+        if (reading || left) return;
         clearTimeout(again);
         read().catch(() => {
           again = setTimeout(readAgain, readAgainMs);
         });
+      };
+      // Subscriptions are sent again when the connection is back, and may come after this first read of the stream.
+      const onReady = () => {
+        readAgain();
+        again = setTimeout(readAgain, readAgainMs);
       };
       signal.addEventListener('abort', () => end(), { once: true });
       const listening = listen(records.keys.events(id), (event) => {
         if (!reading && event.seq === last + 1) tell(event);
         else if (event.seq > last) readAgain();
       });
-      subscriber.on('ready', readAgain);
+      subscriber.on('ready', onReady);
       try {
         // Subscribing takes as long as Redis is away; a listener may leave before.
         await Promise.race([listening, ended]);
@@ -95,8 +115,9 @@ export function createEventFeed({ records, subscriber }: { records: RecordStore;
         if (record && !isTerminal(record.status)) await ended;
         else await read();
       } finally {
+        left = true;
         clearTimeout(again);
-        subscriber.off('ready', readAgain);
+        subscriber.off('ready', onReady);
         listening.then(
           (leave) => leave(),
           () => undefined,

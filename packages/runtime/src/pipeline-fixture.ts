@@ -61,8 +61,13 @@ export async function closePipelines(): Promise<void> {
 
 type Handlers = { [S in StageName]?: (context: HandlerContext) => Promise<StageOutput<S>> };
 
+interface PipelineOptions {
+  readonly graceMs?: number;
+  readonly lock?: { readonly durationMs: number; readonly stalledCheckMs: number };
+}
+
 /** All four stages on a real Redis; a stage without a handler of the test's own answers at once. */
-export async function startPipeline(handlers: Handlers = {}, graceMs = 5_000) {
+export async function startPipeline(handlers: Handlers = {}, { graceMs = 5_000, lock }: PipelineOptions = {}) {
   const prefix = `{t${randomUUID()}}`;
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   const metrics = createMetrics({ app: 'test', processMetrics: false });
@@ -79,7 +84,7 @@ export async function startPipeline(handlers: Handlers = {}, graceMs = 5_000) {
     for (const connection of connections) connection.disconnect();
   });
   const records = createRecordStore({ redis, prefix });
-  const feed = createEventFeed({ records, subscriber: connect() });
+  const feed = createEventFeed({ records, subscriber: connect(), log });
   const flows = createFlowQueue({ redis, prefix });
   const cache = createResultCache({ redis, prefix });
   const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
@@ -94,7 +99,8 @@ export async function startPipeline(handlers: Handlers = {}, graceMs = 5_000) {
       const own = handlers[stage];
       return { output: own ? await own(context) : outputs[stage], cached: false };
     };
-    await serveStage({ stage, handler, redis, subscriber: connect(), prefix, life, graceMs, log, metrics });
+    const shared = { redis, subscriber: connect(), prefix, life, graceMs, log, metrics };
+    await serveStage({ stage, handler, ...shared, ...(lock ? { lock } : {}) });
     closers.push(async () => void (await life.stop('test')));
     return life;
   };
@@ -129,5 +135,8 @@ export async function startPipeline(handlers: Handlers = {}, graceMs = 5_000) {
     const queue = new Queue(stages[stage].queue, { connection: redis, prefix });
     return await queue.getJob(stageJobId(id, stage));
   };
-  return { submit, ended, runs, records, lives, serve, job, feed, cache, flights, waiting };
+  /** Ends the lock of a stage's job, as an outage of Redis does that lasts longer than the lock. */
+  const loseLock = async (id: string, stage: StageName) =>
+    await redis.del(`${prefix}:${stages[stage].queue}:${stageJobId(id, stage)}:lock`);
+  return { loseLock, submit, ended, runs, records, lives, serve, job, feed, cache, flights, waiting };
 }

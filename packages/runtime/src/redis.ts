@@ -12,6 +12,8 @@ export interface RedisClientOptions {
 const shared: RedisOptions = {
   keepAlive: 10_000,
   connectTimeout: 5_000,
+  // A primary that became a replica keeps its connections: reconnecting finds the new one, and sends the command again.
+  reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
   // Reconnecting never gives up: the process lives on, readiness says that it is cut off.
   retryStrategy: (attempt) => Math.min(attempt * 100, 2_000) * (0.5 + Math.random() / 2),
 };

@@ -10,6 +10,7 @@ import {
   type StageName,
   type StageOutput,
 } from '@bunri/queue-contracts';
+import type { AbortRegistry } from './abort-registry.ts';
 import { streamAnswer } from './answer-stream.ts';
 import {
   PermanentError,
@@ -21,6 +22,7 @@ import {
 } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { patientRecords, StoreUnavailable } from './patient-records.ts';
 import type { RecordStore, StageRun } from './records.ts';
 import { stageCounters } from './statistics.ts';
 
@@ -77,47 +79,66 @@ export type RunEnd =
  * repeats the run, which then finds the stage done.
  */
 export async function runStage<S extends StageName>(
-  runner: StageRunner<S>,
+  given: StageRunner<S>,
   job: JobFacts,
-  abort: { track(requestId: string): AbortController; untrack(requestId: string): void },
+  abort: Pick<AbortRegistry, 'track'>,
 ): Promise<RunEnd> {
-  const { stage, records, metrics, now = Date.now } = runner;
+  const { stage, metrics, now = Date.now } = given;
   const parsed = jobDataSchema.safeParse(job.data);
   if (!parsed.success)
     return { end: 'failed', error: new PermanentError('stage_contract_broken', 'the job data is not ours') };
   const { requestId } = parsed.data;
   const run: StageRun = { id: requestId, stage, token: job.token };
-  const log = runner.log.child({ stage, request_id: requestId, job_id: job.jobId });
+  const log = given.log.child({ stage, request_id: requestId, job_id: job.jobId });
 
-  const controller = abort.track(requestId);
+  const tracked = abort.track(requestId);
+  const { signal } = tracked.controller;
+  const runner = { ...given, records: { ...given.records, ...patientRecords(given.records, { signal, log, now }) } };
   const startedAt = now();
   metrics.stageInFlight.inc({ stage });
-  let end: RunEnd;
-  let cached = false;
+  let result: { end: RunEnd; cached: boolean };
   try {
-    const taken = await records.start(run);
-    if (taken.outcome !== 'started') {
-      end = await refuse(runner, run, taken);
-    } else {
-      metrics.stageWaitSeconds.observe({ stage }, Math.max(0, startedAt - taken.readyAt) / 1000);
-      const input = { request: taken.request, ...taken.outputs };
-      const bounded = boundTime(controller, stages[stage].timeoutMs, parsed.data, now);
-      try {
-        const result = await handle(runner, run, input, { log, jobId: job.jobId, signal: controller.signal });
-        cached = result.cached;
-        end = await finish(runner, run, result, now() - startedAt);
-      } finally {
-        clearTimeout(bounded);
-      }
-    }
+    result = await take(runner, run, { job, data: parsed.data, log, controller: tracked.controller, startedAt });
   } catch (error) {
-    end = await settle(runner, run, job, toError(error));
+    // The record is as it was: the job goes back, unharmed.
+    if (!(error instanceof StoreUnavailable)) throw error;
+    result = { end: { end: 'waiting', waitMs: storeWaitMs }, cached: false };
   } finally {
-    abort.untrack(requestId);
+    tracked.untrack();
     metrics.stageInFlight.dec({ stage });
   }
-  report(runner, log, end, { cached, durationMs: now() - startedAt });
-  return end;
+  report(runner, log, result.end, { cached: result.cached, durationMs: now() - startedAt });
+  return result.end;
+}
+
+interface Taking {
+  readonly job: JobFacts;
+  readonly data: JobData;
+  readonly log: Logger;
+  readonly controller: AbortController;
+  readonly startedAt: number;
+}
+
+async function take<S extends StageName>(
+  runner: StageRunner<S>,
+  run: StageRun,
+  { job, data, log, controller, startedAt }: Taking,
+): Promise<{ end: RunEnd; cached: boolean }> {
+  const { stage, records, metrics, now = Date.now } = runner;
+  const taken = await records.start(run);
+  if (taken.outcome !== 'started') return { end: await refuse(runner, run, taken), cached: false };
+  metrics.stageWaitSeconds.observe({ stage }, Math.max(0, startedAt - taken.readyAt) / 1000);
+  const input = { request: taken.request, ...taken.outputs };
+  const bounded = boundTime(controller, stages[stage].timeoutMs, data, now);
+  let result: HandlerResult<S>;
+  try {
+    result = await handle(runner, run, input, { log, jobId: job.jobId, signal: controller.signal });
+  } catch (error) {
+    return { end: await settle(runner, run, job, toError(error)), cached: false };
+  } finally {
+    clearTimeout(bounded);
+  }
+  return { end: await finish(runner, run, result, now() - startedAt), cached: result.cached };
 }
 
 /** Ends the run at the stage's time-out or the request's deadline, whichever is first. */
@@ -143,6 +164,8 @@ async function refuse(runner: StageRunner<StageName>, { id, stage }: StageRun, t
   }
 }
 
+/** Before a job whose record could not be written is looked at again. */
+const storeWaitMs = 2_000;
 const deadlineMessage =
   'The answer was not ready before the deadline. Send the request again, with a later deadline if it may wait.';
 const lostMessage =
@@ -237,8 +260,6 @@ async function settleAbort(
       return { end: 'skipped' };
     case 'deadline':
       return await failRequest(runner, run.id, failure('deadline_exceeded', deadlineMessage, run.stage));
-    case 'lost':
-      return { end: 'fenced' };
     case 'shutdown':
       await runner.records.release(run, 'shutdown');
       return { end: 'released' };

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import { finalStage, stageOrder, stages } from '@bunri/queue-contracts';
 import { PermanentError, RateLimitedError, TransientError } from './errors.ts';
@@ -85,6 +86,42 @@ test('a rate limit delays the work and spends no attempt', async () => {
   expect((await job(id, 'vision'))?.attemptsMade ?? 1).toBeLessThanOrEqual(1);
 });
 
+test('of two that are told to wait the longer wait holds for all', async () => {
+  const waits = [700, 20];
+  const calls: number[] = [];
+  const { submit, ended } = await startPipeline({
+    vision: async () => {
+      calls.push(performance.now());
+      const wait = waits.shift();
+      if (wait !== undefined) throw new RateLimitedError(wait, 'slow down');
+      return await Promise.resolve(outputs.vision);
+    },
+  });
+  const ids = [await submit(), await submit()];
+  await Promise.all(ids.map(ended));
+  expect(calls).toHaveLength(4);
+  expect((calls[2] ?? 0) - (calls[0] ?? 0)).toBeGreaterThan(650);
+});
+
+test('a run whose lock is lost goes on, and what it has paid for is not paid again', async () => {
+  let calls = 0;
+  const { submit, ended, loseLock } = await startPipeline(
+    {
+      vision: async ({ signal, jobId }) => {
+        calls += 1;
+        await loseLock(jobId.replace('-vision', ''), 'vision');
+        // Longer than half the lock, when its renewal fails.
+        await delay(400, undefined, { signal });
+        return outputs.vision;
+      },
+    },
+    { lock: { durationMs: 500, stalledCheckMs: 1_000 } },
+  );
+  const { record } = await ended(await submit());
+  expect(record.status).toBe('completed');
+  expect(calls).toBe(1);
+});
+
 test('a canceled request aborts what is in flight and no later stage runs', async () => {
   const started = Promise.withResolvers<void>();
   let reason: unknown;
@@ -125,7 +162,7 @@ test('a worker that stops hands its job back and another finishes it without an 
         return await untilAborted(signal);
       },
     },
-    50,
+    { graceMs: 50 },
   );
   const id = await pipeline.submit();
   await started.promise;

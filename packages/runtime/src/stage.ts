@@ -10,8 +10,7 @@ import { createRecordStore } from './records.ts';
 import { runStage, type Handler, type RunEnd } from './stage-run.ts';
 
 /** A killed worker's job runs again after what is left of its lock and at most one check: 20 s. */
-const lockMs = 15_000;
-const stalledCheckMs = 5_000;
+const defaultLock = { durationMs: 15_000, stalledCheckMs: 5_000 };
 /** How often a job may be taken from a dead worker. Higher than the record's own limit, which gives the typed error. */
 const maxStalledCount = 20;
 
@@ -28,6 +27,8 @@ export interface ServeStageOptions<S extends StageName> {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly concurrency?: number | undefined;
+  /** How long a job is held without a sign of life, and how often such jobs are looked for. Default 15 s and 5 s. */
+  readonly lock?: { readonly durationMs: number; readonly stalledCheckMs: number };
 }
 
 export interface StageServer {
@@ -37,7 +38,7 @@ export interface StageServer {
 
 /** Serves a stage's queue until the process stops: takes jobs, runs them, settles them. */
 export async function serveStage<S extends StageName>(options: ServeStageOptions<S>): Promise<StageServer> {
-  const { stage, redis, prefix, life, log, metrics } = options;
+  const { stage, redis, prefix, life, log, metrics, lock = defaultLock } = options;
   const definition: StageDefinition = stages[stage];
   const concurrency = options.concurrency ?? definition.concurrency;
   const records = createRecordStore({ redis, prefix });
@@ -49,7 +50,7 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
 
   const worker = new Worker(
     definition.queue,
-    async (job: Job, lock?: string) => {
+    async (job: Job, lockToken = '') => {
       runs += 1;
       const facts = {
         jobId: job.id ?? '',
@@ -58,26 +59,28 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
         attempts: job.opts.attempts ?? 1,
         token: `${processToken}:${runs}`,
       };
-      await settleJob(worker, job, lock ?? '', await runStage(runner, facts, registry));
+      await settleJob({ redis, worker, job, lockToken }, await runStage(runner, facts, registry));
     },
     {
       connection: redis,
       prefix,
       concurrency,
       autorun: false,
-      lockDuration: lockMs,
-      stalledInterval: stalledCheckMs,
+      lockDuration: lock.durationMs,
+      stalledInterval: lock.stalledCheckMs,
       maxStalledCount,
       // Workers stop together at a rate limit only if they have a limiter; this one never limits by itself.
       ...(definition.resource === 'network' ? { limiter: { max: 1_000_000, duration: 1000 } } : {}),
       settings: { backoffStrategy: (attemptsMade) => backoffMs(definition.backoff, attemptsMade, Math.random()) },
     },
   );
-  worker.on('error', (error) => log.warn('worker trouble', { stage, error }));
-  worker.on('lockRenewalFailed', (jobIds: string[]) => {
-    // Another worker has taken these: what this one still does for them is wasted.
-    for (const jobId of jobIds) registry.abort(requestIdOf(jobId, stage), 'lost');
-  });
+  worker.on(
+    'error',
+    oncePerMessage((error) => log.warn('worker trouble', { stage, error })),
+  );
+  // A lock that could not be renewed is no reason to stop: the work is paid for already, and the record's fence decides
+  // whose result counts, this run's or that of the one that repeats it.
+  worker.on('lockRenewalFailed', (jobIds: string[]) => log.warn('locks were lost', { stage, count: jobIds.length }));
   worker.on('failed', (job) => {
     // Jobs also fail without a run of ours (stalled too often, a child's failure). For an open request this is the end;
     // for a closed one, as after every failed run, it changes nothing.
@@ -97,7 +100,12 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   await worker.waitUntilReady();
   metrics.stageSlots.set({ stage }, concurrency);
   const running = worker.run();
-  running.catch((error: unknown) => log.error('the worker loop ended', { stage, error }));
+  running.catch((error: unknown) => {
+    log.error('the worker loop ended', { stage, error });
+    // Nothing would take jobs any more while the process looked alive.
+    process.exitCode = 1;
+    process.kill(process.pid, 'SIGTERM');
+  });
 
   life.onStop(`stage ${stage}`, async () => {
     const drained = worker.close();
@@ -113,7 +121,10 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
 }
 
 /** Tells BullMQ how the run ended, in the only way it understands: by returning or by what is thrown. */
-async function settleJob(worker: Worker, job: Job, lock: string, result: RunEnd): Promise<void> {
+async function settleJob(
+  { redis, worker, job, lockToken }: { redis: Redis; worker: Worker; job: Job; lockToken: string },
+  result: RunEnd,
+): Promise<void> {
   switch (result.end) {
     case 'completed':
     case 'skipped':
@@ -126,14 +137,14 @@ async function settleJob(worker: Worker, job: Job, lock: string, result: RunEnd)
     case 'retry':
       throw result.error;
     case 'released':
-      return await handBack(job, lock, 0);
+      return await handBack(job, lockToken, 0);
     case 'waiting':
-      return await handBack(job, lock, result.waitMs);
+      return await handBack(job, lockToken, result.waitMs);
     case 'rate_limited': {
       // Up to a tenth more than asked, so that the pods do not all come back in the same millisecond.
       const pauseMs = Math.ceil(result.retryAfterMs * (1 + Math.random() / 10));
-      await worker.rateLimit(pauseMs);
-      return await handBack(job, lock, pauseMs);
+      await pauseQueue(redis, worker, pauseMs);
+      return await handBack(job, lockToken, pauseMs);
     }
   }
 }
@@ -142,9 +153,35 @@ async function settleJob(worker: Worker, job: Job, lock: string, result: RunEnd)
  * Puts a job back without spending an attempt. By way of the delayed set, since that wakes an idle worker on time; a job
  * that BullMQ moves back to a prioritised queue directly waits there until some worker's blocking read times out, 5 s.
  */
-async function handBack(job: Job, lock: string, delayMs: number): Promise<never> {
-  await job.moveToDelayed(Date.now() + delayMs, lock);
+async function handBack(job: Job, lockToken: string, delayMs: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delayMs, lockToken);
   throw new DelayedError();
+}
+
+/** What BullMQ writes into a limiter's key to stop a queue; below it the key counts the jobs of the limiter's period. */
+const paused = Number.MAX_SAFE_INTEGER;
+
+/** A pause is only ever made longer. KEYS 1 limiter. ARGV 1 pause ms. */
+const pauseScript = `
+local isPaused = tonumber(redis.call('GET', KEYS[1]) or 0) >= ${paused}
+if not isPaused or redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], '${paused}', 'PX', ARGV[1])
+end`;
+
+/** Of several workers that were told to wait, the one that was told to wait longest decides for all. */
+async function pauseQueue(redis: Redis, worker: Worker, pauseMs: number): Promise<void> {
+  await redis.eval(pauseScript, 1, worker.toKey('limiter'), pauseMs);
+}
+
+/** A listener that is called for a message again only when another came in between, or after ten seconds. */
+function oncePerMessage(listener: (error: Error) => void): (error: Error) => void {
+  let last = { message: '', at: 0 };
+  return (error) => {
+    const at = Date.now();
+    if (error.message === last.message && at - last.at < 10_000) return;
+    last = { message: error.message, at };
+    listener(error);
+  };
 }
 
 /** Exponential with a cap; `random` in [0, 1) takes away up to the jitter's share. */
