@@ -2,8 +2,8 @@ import {
   answers,
   createEventFeed,
   createFlowQueue,
-  createRecordStore,
-  createResultCache,
+  openCache,
+  openRecords,
   openRedis,
   openStorage,
   type App,
@@ -12,6 +12,7 @@ import { createAdmission } from './admission.ts';
 import type { ApiDeps } from './app.ts';
 import { identifyAsDemo, identifyByKey, readApiKeys } from './auth.ts';
 import type { Config } from './config.ts';
+import { createMemoryGuard } from './memory-guard.ts';
 import { createQueueOverview } from './queue-overview.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRecordReader } from './record-reader.ts';
@@ -30,7 +31,7 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
   life.onStop('flows', async () => await flows.close());
   const queues = createQueueOverview({ redis, prefix, now: Date.now });
   life.onStop('queues', async () => await queues.close());
-  const records = createRecordStore({ redis, prefix });
+  const records = openRecords(app, redis);
   return {
     admit: createAdmission({
       // The settings admit no start without keys but for a demo on loopback.
@@ -41,9 +42,10 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
     reader: createRecordReader({ records, now: Date.now }),
     feed: createEventFeed({ records, subscriber, log }),
     flows,
+    memory: createMemoryGuard({ redis, now: Date.now }),
     queues,
     storage,
-    cache: createResultCache({ redis, prefix, metrics }),
+    cache: openCache(app, redis),
     models: { vision: config.VISION_MODEL, llm: config.LLM_MODEL },
     allowHttpImageUrls: config.ALLOW_HTTP_IMAGE_URLS,
     checks: {

@@ -22,6 +22,7 @@ import {
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { identifyByKey, type Scope } from './auth.ts';
+import type { MemoryGuard } from './memory-guard.ts';
 import { createQueueOverview } from './queue-overview.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRecordReader } from './record-reader.ts';
@@ -64,6 +65,7 @@ export interface TestApiOptions {
   readonly perMinute?: number;
   readonly heartbeatMs?: number;
   readonly addFlow?: FlowQueue['add'];
+  readonly memory?: MemoryGuard;
 }
 
 export const models = { vision: 'gpt-5', llm: 'gpt-4o-mini' };
@@ -112,6 +114,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     queues,
     storage,
     cache,
+    memory: options.memory ?? { hasRoom: async () => await Promise.resolve(true) },
     models,
     allowHttpImageUrls: false,
     checks: { redis: () => redis.status === 'ready' },

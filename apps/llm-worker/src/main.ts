@@ -1,5 +1,5 @@
 import { assertPriced } from '@bunri/engines';
-import { createResultCache, openRedis, openSingleFlight, runApp, serveWorker } from '@bunri/runtime';
+import { openCache, openRedis, openSingleFlight, runApp, serveWorker } from '@bunri/runtime';
 import { configSchema } from './config.ts';
 import { createGuidanceEngine } from './engine.ts';
 import { makeHandler } from './handler.ts';
@@ -10,7 +10,7 @@ runApp('llm-worker', configSchema, process.env, async (app) => {
   assertPriced(prices, config.LLM_MODEL);
 
   const redis = openRedis(app, 'consumer');
-  const cache = createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics });
+  const cache = openCache(app, redis);
   const engine = createGuidanceEngine(config);
   const flights = openSingleFlight(app, 'llm', redis);
   const handler = makeHandler({ cache, flights, engine, prices, metrics, visionModel: config.VISION_MODEL });

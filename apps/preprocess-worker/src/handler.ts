@@ -26,6 +26,8 @@ export interface PreprocessDeps {
 type Output = StageOutput<'preprocess'>;
 
 const cacheName = 'image';
+/** Raised with every change of how pictures are normalised, so that nothing of another way is reused. */
+const normaliseVersion = '1';
 /** An object that is about to be deleted is stored again: the stages after this one need it for up to a day. */
 const freshMarginMs = 24 * 3600 * 1000;
 
@@ -43,7 +45,7 @@ export function makeHandler(deps: PreprocessDeps): Handler<'preprocess'> {
 
   /** What became of the same file before, if its picture is still there. */
   async function recall(fileSha256: string, signal: AbortSignal): Promise<Output | null> {
-    const known = await cache.get(cacheName, fileSha256, stages.preprocess.output);
+    const known = await cache.get(cacheName, `${normaliseVersion}:${fileSha256}`, stages.preprocess.output);
     return known && (await isFresh(known.key, signal)) ? known : null;
   }
 
@@ -64,7 +66,7 @@ export function makeHandler(deps: PreprocessDeps): Handler<'preprocess'> {
     const hash = sha256(bytes);
     const output: Output = { sha256: hash, key: objectKeys.image(hash), width, height, sizeBytes: bytes.length };
     if (!(await isFresh(output.key, signal))) await storage.put(output.key, bytes, 'image/jpeg', signal);
-    await cache.set(cacheName, fileSha256, output);
+    await cache.set(cacheName, `${normaliseVersion}:${fileSha256}`, output);
     return { output, cached: false };
   };
 }

@@ -1,4 +1,4 @@
-import { createResultCache, openRedis, openStorage, runApp, serveWorker } from '@bunri/runtime';
+import { openCache, openRedis, openStorage, runApp, serveWorker } from '@bunri/runtime';
 import { configSchema } from './config.ts';
 import { createImageFetcher } from './fetch-image.ts';
 import { makeHandler } from './handler.ts';
@@ -8,7 +8,7 @@ import { confineDecoders, createNormaliser } from './normalise.ts';
 const dayMs = 24 * 3600 * 1000;
 
 runApp('preprocess-worker', configSchema, process.env, async (app) => {
-  const { config, metrics } = app;
+  const { config } = app;
   confineDecoders();
   const redis = openRedis(app, 'consumer');
   const storage = openStorage(app);
@@ -20,7 +20,7 @@ runApp('preprocess-worker', configSchema, process.env, async (app) => {
   });
   const handler = makeHandler({
     storage,
-    cache: createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics }),
+    cache: openCache(app, redis),
     fetchImage,
     normalise: createNormaliser({ decodeMemoryBytes: config.DECODE_MEMORY_MIB * 2 ** 20 }),
     retentionMs: config.IMAGE_RETENTION_DAYS * dayMs,

@@ -10,11 +10,16 @@ import { deleteOldImages } from './tasks/delete-old-images.ts';
 import { healthCheck } from './tasks/health-check.ts';
 import { sweep } from './tasks/sweep.ts';
 
-const dayMs = 24 * 3600 * 1000;
+const hourMs = 3600 * 1000;
+const dayMs = 24 * hourMs;
 
 /** What each schedule runs. */
 export function makeTasks(deps: {
-  readonly config: { readonly IMAGE_RETENTION_DAYS: number };
+  readonly config: {
+    readonly IMAGE_RETENTION_DAYS: number;
+    readonly CACHE_RETENTION_HOURS: number;
+    readonly RECORD_RETENTION_HOURS: number;
+  };
   readonly redis: Redis;
   readonly prefix: string;
   readonly storage: Storage;
@@ -29,7 +34,13 @@ export function makeTasks(deps: {
     health_check: healthCheck(deps),
     sweep: sweep({ ...deps, records }),
     delete_old_images: deleteOldImages({ storage, metrics, retentionMs: config.IMAGE_RETENTION_DAYS * dayMs }),
-    clean_caches: cleanCaches({ records, cache: createResultCache(deps), metrics }),
+    clean_caches: cleanCaches({
+      records,
+      cache: createResultCache(deps),
+      metrics,
+      cacheRetentionMs: config.CACHE_RETENTION_HOURS * hourMs,
+      recordRetentionMs: config.RECORD_RETENTION_HOURS * hourMs,
+    }),
     daily_statistics: dailyStatistics({ redis, keys, prefix, storage }),
     cleanup_models: cleanupModels({ redis, keys }),
   };

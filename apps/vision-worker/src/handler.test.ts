@@ -141,5 +141,6 @@ test('another prompt or catalogue reuses nothing, since both versions are in the
   const keys: string[] = [];
   cache.set = (_name, key) => Promise.resolve(void keys.push(key));
   await handle(inputOf({ question: 'A Can?' }), context);
-  expect(keys).toEqual([cacheKey(['a'.repeat(64), 'a can?', 'ko', 'gpt-5', promptVersions.vision, catalogueVersion])]);
+  const decides = ['a'.repeat(64), 'a can?', 'ko', 'gpt-5', promptVersions.vision, null, catalogueVersion];
+  expect(keys).toEqual([cacheKey(decides)]);
 });

@@ -18,6 +18,7 @@ import {
   type SingleFlight,
   type Storage,
 } from '@bunri/runtime';
+import type { ReasoningEffort } from './config.ts';
 import { classify, type VisionAnswer } from './classify.ts';
 import type { VisionTask } from './prompt.ts';
 
@@ -25,19 +26,21 @@ export interface VisionDeps extends MeteredModel<VisionTask, VisionAnswer> {
   readonly storage: Pick<Storage, 'getBytes'>;
   readonly cache: ResultCache;
   readonly flights: Pick<SingleFlight, 'run'>;
+  /** How long the model may think, where that is set: another effort may see another thing. */
+  readonly effort?: ReasoningEffort | undefined;
 }
 
 const cacheName = 'vision';
 
 /** Photo and question in, classification out: from the cache where the same photo was asked about in the same words. */
 export function makeHandler(deps: VisionDeps): Handler<'vision'> {
-  const { storage, cache, engine, flights } = deps;
+  const { storage, cache, flights } = deps;
   const recall = async (key: string) => {
     const classification = await cache.get(cacheName, key, classificationSchema);
     return classification && { output: { classification, usage: nothingUsed }, cached: true };
   };
   return async ({ request, preprocess }, { signal }) => {
-    const key = visionCacheKey({ request, preprocess }, engine.model);
+    const key = visionCacheKey({ request, preprocess }, deps);
     const known = await recall(key);
     if (known) return known;
     return await flights.run(
@@ -64,13 +67,17 @@ export function makeHandler(deps: VisionDeps): Handler<'vision'> {
 }
 
 /** Everything that decides a classification. */
-function visionCacheKey({ request, preprocess }: StageInput<'vision'>, model: string): string {
+function visionCacheKey(
+  { request, preprocess }: StageInput<'vision'>,
+  { engine: { model }, effort }: VisionDeps,
+): string {
   return cacheKey([
     preprocess.sha256,
     normaliseQuestion(request.question),
     request.locale,
     model,
     promptVersions.vision,
+    effort ?? null,
     catalogueVersion,
   ]);
 }

@@ -1,5 +1,5 @@
 import { assertPriced } from '@bunri/engines';
-import { createResultCache, openRedis, openSingleFlight, openStorage, runApp, serveWorker } from '@bunri/runtime';
+import { openCache, openRedis, openSingleFlight, openStorage, runApp, serveWorker } from '@bunri/runtime';
 import { configSchema } from './config.ts';
 import { createVisionEngine } from './engine.ts';
 import { makeHandler } from './handler.ts';
@@ -11,9 +11,17 @@ runApp('vision-worker', configSchema, process.env, async (app) => {
 
   const redis = openRedis(app, 'consumer');
   const storage = openStorage(app);
-  const cache = createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics });
+  const cache = openCache(app, redis);
   const flights = openSingleFlight(app, 'vision', redis);
-  const handler = makeHandler({ storage, cache, flights, engine: createVisionEngine(config), prices, metrics });
+  const handler = makeHandler({
+    storage,
+    cache,
+    flights,
+    engine: createVisionEngine(config),
+    effort: config.VISION_REASONING_EFFORT,
+    prices,
+    metrics,
+  });
 
   await serveWorker(app, 'vision', redis, handler, { storage: async () => await storage.ready() });
 });

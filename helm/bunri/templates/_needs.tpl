@@ -15,6 +15,8 @@ CONCURRENCY: {{ int64 . | quote }}
 {{- range .spec.needs }}
 {{- if eq . "redis" }}
 REDIS_PREFIX: {{ $values.redisPrefix | quote }}
+RECORD_RETENTION_HOURS: {{ int64 $values.retention.recordHours | quote }}
+CACHE_RETENTION_HOURS: {{ int64 $values.retention.cacheHours | quote }}
 {{- else if eq . "storage" }}
 S3_BUCKET: {{ $values.storage.bucket | quote }}
 S3_REGION: {{ $values.storage.region | quote }}

@@ -40,10 +40,12 @@ export async function serveNoop(variant: Variant, stage: StageName, { url, prefi
   }
   const log = createLogger({ app: 'bench', level: 'info' });
   const output = fixtureOutput(stage);
+  const redis = connect();
   await serveStage({
     stage,
     handler: async () => await Promise.resolve({ output, cached: false }),
-    redis: connect(),
+    redis,
+    records: createRecordStore({ redis, prefix }),
     subscriber: connect(),
     prefix,
     life: createProcessLife({ log, graceMs: 1_000 }),

@@ -62,15 +62,20 @@ describe('a setting', () => {
     expect(told.map(([app]) => app)).toEqual(['vision-worker']);
   });
 
-  test.each(['VISION_MODEL', 'LLM_MODEL', 'IMAGE_RETENTION_DAYS', 'REDIS_PREFIX', 'S3_BUCKET'])(
-    '%s has one value in all apps that read it',
-    (name) => {
-      const readers = [...schemas].filter(([, { shape }]) => name in shape).map(([app]) => app);
-      const values = readers.map((app) => environmentOf(manifests, found(workloads, app)).get(name));
-      expect(new Set(values).size).toBe(1);
-      expect(values).not.toContain(undefined);
-    },
-  );
+  test.each([
+    'VISION_MODEL',
+    'LLM_MODEL',
+    'IMAGE_RETENTION_DAYS',
+    'RECORD_RETENTION_HOURS',
+    'CACHE_RETENTION_HOURS',
+    'REDIS_PREFIX',
+    'S3_BUCKET',
+  ])('%s has one value in all apps that read it', (name) => {
+    const readers = [...schemas].filter(([, { shape }]) => name in shape).map(([app]) => app);
+    const values = readers.map((app) => environmentOf(manifests, found(workloads, app)).get(name));
+    expect(new Set(values).size).toBe(1);
+    expect(values).not.toContain(undefined);
+  });
 });
 
 describe('a secret', () => {

@@ -1,11 +1,13 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { stages, type StageName } from '@bunri/queue-contracts';
+import { createResultCache, type ResultCache } from './cache.ts';
 import { parseConfig, processSettings, type storageSettings, type workerSettings } from './config.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { serveProbes, type ReadinessCheck } from './probes.ts';
 import { createProcessLife, runProcess, type ProcessLife } from './process.ts';
+import { createRecordStore, type RecordStore } from './records.ts';
 import { answers, closeRedis, connectConsumer, connectProducer, connectSubscriber, watchRedis } from './redis.ts';
 import { createSingleFlight, type SingleFlight } from './single-flight.ts';
 import { serveStage } from './stage.ts';
@@ -80,6 +82,23 @@ export function openStorage(app: App<ProcessConfig & StorageConfig>): Storage {
   return storage;
 }
 
+const hourMs = 3600 * 1000;
+
+/** The app's records, kept as long as its settings say. */
+export function openRecords({ config }: App, redis: Redis): RecordStore {
+  return createRecordStore({
+    redis,
+    prefix: config.REDIS_PREFIX,
+    retentionMs: config.RECORD_RETENTION_HOURS * hourMs,
+  });
+}
+
+/** The app's result cache, kept as long as its settings say. */
+export function openCache({ config, metrics }: App, redis: Redis): ResultCache {
+  const retentionMs = config.CACHE_RETENTION_HOURS * hourMs;
+  return createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics, retentionMs });
+}
+
 /** The stage's single flight, closed with the process. */
 export function openSingleFlight(app: App, stage: StageName, redis: Redis): SingleFlight {
   const { config, life, metrics } = app;
@@ -116,6 +135,7 @@ export async function serveWorker<S extends StageName>(
     stage,
     handler,
     redis,
+    records: openRecords(app, redis),
     subscriber,
     prefix: config.REDIS_PREFIX,
     life,

@@ -8,8 +8,7 @@ export type ResultCache = ReturnType<typeof createResultCache>;
 
 const entrySchema = z.object({ storedAt: z.int(), value: z.unknown() });
 
-/** How long a result may be reused. Images live longer in the bucket, so that a hit never names a deleted object. */
-export const defaultCacheRetentionMs = 7 * 24 * 3600 * 1000;
+const defaultRetentionMs = 24 * 3600 * 1000;
 
 /** A cache key from everything that decides the result; the order of the parts matters. */
 export function cacheKey(parts: readonly unknown[]): string {
@@ -29,10 +28,11 @@ export function createResultCache(options: {
   redis: Redis;
   prefix: string;
   metrics?: Metrics;
+  /** How long a result may be reused, ms. */
   retentionMs?: number;
   now?: () => number;
 }) {
-  const { redis, prefix, metrics, retentionMs = defaultCacheRetentionMs, now = Date.now } = options;
+  const { redis, prefix, metrics, retentionMs = defaultRetentionMs, now = Date.now } = options;
   const keys = createKeys(prefix);
 
   return {

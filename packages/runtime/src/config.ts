@@ -51,6 +51,12 @@ export const processSettings = {
     .max(65_535)
     .default(8080)
     .meta({ description: 'port of the HTTP server; 0 takes a free one' }),
+  RECORD_RETENTION_HOURS: duration
+    .default(24)
+    .meta({ description: 'hours for which a finished request can be read; the same in every app' }),
+  CACHE_RETENTION_HOURS: duration
+    .default(24)
+    .meta({ description: 'hours for which a result is reused; the same in every app' }),
   GRACE_MS: duration.default(25_000).meta({ description: 'how long a stopping process may finish its work, ms' }),
 };
 

@@ -99,7 +99,7 @@ export async function startPipeline(handlers: Handlers = {}, { graceMs = 5_000, 
       const own = handlers[stage];
       return { output: own ? await own(context) : outputs[stage], cached: false };
     };
-    const shared = { redis, subscriber: connect(), prefix, life, graceMs, log, metrics };
+    const shared = { redis, records, subscriber: connect(), prefix, life, graceMs, log, metrics };
     await serveStage({ stage, handler, ...shared, ...(lock ? { lock } : {}) });
     closers.push(async () => void (await life.stop('test')));
     return life;

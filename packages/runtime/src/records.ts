@@ -60,9 +60,9 @@ export interface RecordStoreOptions {
 export type RecordStore = ReturnType<typeof createRecordStore>;
 
 const dayMs = 24 * 3600 * 1000;
-export const defaultRetentionMs = 7 * dayMs;
+const defaultRetentionMs = dayMs;
 /** Stripe and others keep idempotency keys for a day; a client that retries later meant a new request. */
-const idempotencyTtlMs = dayMs;
+const longestIdempotencyMs = dayMs;
 /** A stage that was started this often and never ended kills its workers. */
 const maxStarts = 8;
 
@@ -72,6 +72,8 @@ const maxStarts = 8;
  */
 export function createRecordStore(options: RecordStoreOptions) {
   const { redis, prefix, retentionMs = defaultRetentionMs, now = Date.now } = options;
+  // A key never outlives the record that it names.
+  const idempotencyTtlMs = Math.min(longestIdempotencyMs, retentionMs);
   const keys = createKeys(prefix);
   const script = scriptRunner(redis);
 

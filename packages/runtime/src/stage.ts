@@ -6,7 +6,7 @@ import { createAbortRegistry, listenForAborts } from './abort-registry.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { ProcessLife } from './process.ts';
-import { createRecordStore } from './records.ts';
+import type { RecordStore } from './records.ts';
 import { runStage, type Handler, type RunEnd } from './stage-run.ts';
 
 /** A killed worker's job runs again after what is left of its lock and at most one check: 20 s. */
@@ -19,6 +19,8 @@ export interface ServeStageOptions<S extends StageName> {
   readonly handler: Handler<S>;
   /** A consumer connection: shared by the worker's commands and the records. */
   readonly redis: Redis;
+  /** On the same connection. */
+  readonly records: RecordStore;
   /** A connection of its own for Pub/Sub. */
   readonly subscriber: Redis;
   readonly prefix: string;
@@ -38,10 +40,9 @@ export interface StageServer {
 
 /** Serves a stage's queue until the process stops: takes jobs, runs them, settles them. */
 export async function serveStage<S extends StageName>(options: ServeStageOptions<S>): Promise<StageServer> {
-  const { stage, redis, prefix, life, log, metrics, lock = defaultLock } = options;
+  const { stage, redis, records, prefix, life, log, metrics, lock = defaultLock } = options;
   const definition: StageDefinition = stages[stage];
   const concurrency = options.concurrency ?? definition.concurrency;
-  const records = createRecordStore({ redis, prefix });
   const registry = createAbortRegistry();
   await listenForAborts(options.subscriber, records.keys, registry);
   const runner = { stage, handler: options.handler, records, metrics, log };

@@ -208,3 +208,14 @@ async function until(holds: () => boolean): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+test('while Redis has no room, a new request is refused before its upload is taken, and reading goes on', async () => {
+  const full = await startTestApi({ memory: { hasRoom: async () => await Promise.resolve(false) } });
+  const answer = await full.fetch(path, { method: 'POST', body: form(photo) });
+  expect(answer.status).toBe(503);
+  expect(answer.headers.get('retry-after')).toBe('60');
+  expect(await answer.json()).toMatchObject({ code: 'service_unavailable', detail: expect.stringContaining('full') });
+  expect(await full.objects()).toEqual([]);
+  expect((await full.fetch(path)).status).toBe(200);
+  await full.close();
+});

@@ -6,6 +6,7 @@ import { newRequestId, objectKeys, toResource, type Logger, type RequestRecord, 
 import type { Admit } from '../admission.ts';
 import { checkImageUrl } from '../image-url.ts';
 import { listRecords, pageSchema } from '../listing.ts';
+import type { MemoryGuard } from '../memory-guard.ts';
 import { parseInput, Problem, serviceUnavailable } from '../problem.ts';
 import {
   formSchema,
@@ -21,6 +22,7 @@ import { waitForEnd, type WaitDeps } from '../wait.ts';
 
 export interface ClassificationDeps extends SubmitDeps, WaitDeps {
   readonly admit: Admit;
+  readonly memory: MemoryGuard;
   readonly allowHttpImageUrls: boolean;
   readonly stopping: AbortSignal;
 }
@@ -30,6 +32,13 @@ export const classificationPath = '/v1/classifications';
 export const acceptedSchema = resourceSchema
   .extend({ links: z.object({ self: z.string(), events: z.string(), cancel: z.string() }) })
   .meta({ id: 'AcceptedClassification' });
+
+const fullRetryAfterS = 60;
+
+function memoryFull(): Problem {
+  const detail = `The queue is full and takes no new requests until older ones have been cleaned up. Send the request again in ${fullRetryAfterS} seconds.`;
+  return new Problem('service_unavailable', detail, { retryAfterS: fullRetryAfterS });
+}
 
 const parseJson = promisify(express.json({ limit: '16kb' }));
 
@@ -43,6 +52,7 @@ export function classificationRoutes(deps: ClassificationDeps): Router {
     const { owner } = await admit(request, response, 'submit');
     // Without Redis nothing can be accepted: said before the upload is taken.
     if (records.redis.status !== 'ready') throw serviceUnavailable();
+    if (!(await deps.memory.hasRoom())) throw memoryFull();
     await answerSubmission(deps, request, response, owner);
   });
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { z } from 'zod';
-import { createResultCache, defaultCacheRetentionMs, defaultRetentionMs } from '@bunri/runtime';
+import { createResultCache } from '@bunri/runtime';
 import { openWorld, sampleRequest, sampleRun, type World } from '../fixture.ts';
 import { cleanCaches } from './clean-caches.ts';
 
@@ -12,18 +12,22 @@ beforeEach(() => {
 });
 afterEach(async () => await world.close());
 
+const cacheRetentionMs = 5 * 3600 * 1000;
+const recordRetentionMs = 3 * 3600 * 1000;
+
 function clean(atMs: number) {
   const { redis, prefix, records, metrics } = world;
   const cache = createResultCache({ redis, prefix });
-  return { cache, task: cleanCaches({ records, cache, metrics, now: () => Date.now() + atMs }) };
+  const retention = { cacheRetentionMs, recordRetentionMs };
+  return { cache, task: cleanCaches({ records, cache, metrics, ...retention, now: () => Date.now() + atMs }) };
 }
 
 test('cache entries go after their retention, and not before', async () => {
-  const { cache, task } = clean(defaultCacheRetentionMs - 60_000);
+  const { cache, task } = clean(cacheRetentionMs - 60_000);
   await cache.set('vision', 'key', 'result');
   expect(await task(sampleRun())).toMatchObject({ cache_entries: 0 });
   expect(await cache.get('vision', 'key', z.string())).toBe('result');
-  expect(await clean(defaultCacheRetentionMs + 60_000).task(sampleRun())).toMatchObject({ cache_entries: 1 });
+  expect(await clean(cacheRetentionMs + 60_000).task(sampleRun())).toMatchObject({ cache_entries: 1 });
   expect(await cache.get('vision', 'key', z.string())).toBeNull();
 });
 
@@ -33,8 +37,8 @@ test('a finished request goes with every index entry after its retention, and an
   for (const request of [finished, open]) await records.accept(request);
   await records.cancel(finished.id);
 
-  expect(await clean(defaultRetentionMs - 60_000).task(sampleRun())).toMatchObject({ records: 0 });
-  expect(await clean(defaultRetentionMs + 60_000).task(sampleRun())).toMatchObject({ records: 1 });
+  expect(await clean(recordRetentionMs - 60_000).task(sampleRun())).toMatchObject({ records: 0 });
+  expect(await clean(recordRetentionMs + 60_000).task(sampleRun())).toMatchObject({ records: 1 });
   expect(await records.get(finished.id)).toBeNull();
   expect(await records.events(finished.id, 0)).toEqual([]);
   expect(await records.get(open.id)).not.toBeNull();
@@ -48,7 +52,7 @@ test('what Redis has expired by itself leaves no entry behind', async () => {
   await records.cancel(request.id);
   await redis.del(records.keys.record(request.id), records.keys.events(request.id));
 
-  const { task } = clean(defaultRetentionMs + dayMs + 60_000);
+  const { task } = clean(recordRetentionMs + dayMs + 60_000);
   expect(await task(sampleRun())).toMatchObject({ records: 1, owner_entries: 1 });
   expect(await redis.exists(records.keys.finished, records.keys.owner('owner:with:colons'))).toBe(0);
 });

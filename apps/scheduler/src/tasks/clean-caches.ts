@@ -1,16 +1,13 @@
-import {
-  defaultCacheRetentionMs,
-  defaultRetentionMs,
-  type Metrics,
-  type RecordStore,
-  type ResultCache,
-} from '@bunri/runtime';
+import { type Metrics, type RecordStore, type ResultCache } from '@bunri/runtime';
 import type { Task } from '../task.ts';
 
 export interface CleanCachesDeps {
   readonly records: RecordStore;
   readonly cache: Pick<ResultCache, 'removeStoredBefore'>;
   readonly metrics: Metrics;
+  /** How long cache entries and finished records are kept, ms. */
+  readonly cacheRetentionMs: number;
+  readonly recordRetentionMs: number;
   readonly now?: () => number;
 }
 
@@ -22,13 +19,14 @@ const longestDeadlineMs = 24 * 3600 * 1000;
  * Takes cache entries and finished requests past their retention out of Redis. Redis expires most values by itself; the
  * indexes that name them are what would otherwise grow for ever.
  */
-export function cleanCaches({ records, cache, metrics, now = Date.now }: CleanCachesDeps): Task {
+export function cleanCaches(deps: CleanCachesDeps): Task {
+  const { records, cache, metrics, cacheRetentionMs, recordRetentionMs, now = Date.now } = deps;
   return async ({ signal }) => {
-    const cacheEntries = await cache.removeStoredBefore(now() - defaultCacheRetentionMs);
+    const cacheEntries = await cache.removeStoredBefore(now() - cacheRetentionMs);
     metrics.deletedObjects.inc({ kind: 'cache' }, cacheEntries);
-    const finished = await removeFinished(records, now() - defaultRetentionMs, signal);
+    const finished = await removeFinished(records, now() - recordRetentionMs, signal);
     metrics.deletedObjects.inc({ kind: 'record' }, finished);
-    const listed = await trimOwners(records, now() - defaultRetentionMs - longestDeadlineMs, signal);
+    const listed = await trimOwners(records, now() - recordRetentionMs - longestDeadlineMs, signal);
     return { cache_entries: cacheEntries, records: finished, owner_entries: listed };
   };
 }
