@@ -2,7 +2,11 @@ import { expect, test } from '@jest/globals';
 import type { InferenceEngine } from './engine.ts';
 import type { Engine } from '@bunri/queue-contracts';
 import { createMetrics, PermanentError, RateLimitedError, StageAbort, TransientError } from '@bunri/runtime';
+import { startModelApiSimulator } from '@bunri/testkit';
+import { z } from 'zod';
 import { callMetered } from './metered-model.ts';
+import { createOpenAiClient } from './openai-responses.ts';
+import { openAiEngine } from './openai.ts';
 
 const prices = { 'gpt-5': { input: 2, cachedInput: 1, output: 10 } };
 const tokens = { input: 3_000, cachedInput: 1_000, output: 200 };
@@ -66,3 +70,26 @@ test('a call that we ended ourselves is no failure of the model', async () => {
   await expect(callMetered(model, 'a task', { signal: AbortSignal.abort(abort) })).rejects.toBe(abort);
   expect(await counted(model.metrics, 'modelCalls')).toEqual([[{ model: 'gpt-5', outcome: 'aborted' }, 1]]);
 });
+
+test.each(['garbage', 'refusal', 'schema_mismatch'] as const)(
+  'an answer that was paid for and refused (%s) is counted with its tokens, at every attempt',
+  async (fault) => {
+    const latency = { vision: [0, 0], answer: [0, 0] } as const;
+    const simulator = await startModelApiSimulator({ latency, seed: 1, faults: [{ kind: 'any', fault }] });
+    try {
+      const metrics = createMetrics({ app: 'test', processMetrics: false });
+      const engine = openAiEngine({
+        client: createOpenAiClient({ apiKey: 'sk-test', baseUrl: simulator.baseUrl, timeoutMs: 5_000 }),
+        model: 'gpt-5',
+        buildCall: (text: string) => ({ instructions: '', text, schema: z.object({ n: z.number() }), schemaName: 'n' }),
+      });
+      const ask = async () =>
+        await callMetered({ engine, prices, metrics }, 'a task', { signal: AbortSignal.timeout(5_000) });
+      for (let attempt = 0; attempt < 2; attempt += 1) await expect(ask()).rejects.toThrow(/model/i);
+      const output = (await metrics.modelTokens.get()).values.find(({ labels }) => labels.direction === 'output');
+      expect(output?.value).toBeGreaterThanOrEqual(2);
+    } finally {
+      await simulator.stop();
+    }
+  },
+);

@@ -1,6 +1,7 @@
 import type { Usage } from '@bunri/queue-contracts';
 import { PermanentError, RateLimitedError, TransientError, type Metrics } from '@bunri/runtime';
 import type { InferenceEngine, Prediction, PredictOptions } from './engine.ts';
+import { paidBefore, type PaidFor } from './paid-failure.ts';
 import { costUsd, type Prices } from './prices.ts';
 
 export interface MeteredModel<Task, Value> {
@@ -10,36 +11,46 @@ export interface MeteredModel<Task, Value> {
 }
 
 /**
- * One call of the model, counted and timed under its configured name, failed calls too.
+ * One call of the model, counted and timed under its configured name: failed calls too, with the tokens of an answer that
+ * was paid for and then refused.
  *
  * @throws what the engine throws, unchanged.
  */
 export async function callMetered<Task, Value>(
-  { engine, prices, metrics }: MeteredModel<Task, Value>,
+  metered: MeteredModel<Task, Value>,
   task: Task,
   options: PredictOptions<Task>,
 ): Promise<Prediction<Value> & { usage: Usage }> {
+  const { engine, metrics } = metered;
   const { model } = engine;
   const stopTimer = metrics.modelSeconds.startTimer({ model });
   try {
     const [prediction] = await engine.predict([task], options);
     if (!prediction) throw new Error(`the engine of ${model} gave no prediction for a task`);
-    const { input, cachedInput, output } = prediction.tokens;
-    // By the configured name, which was priced at the start: an unknown alias must not fail an answer that is paid for.
-    const { provider, model: answeredBy } = prediction.engine;
-    const cost = costUsd(prices, provider === 'simulator' ? answeredBy : model, prediction.tokens);
-    metrics.modelTokens.inc({ model, direction: 'input' }, input);
-    metrics.modelTokens.inc({ model, direction: 'cached_input' }, cachedInput);
-    metrics.modelTokens.inc({ model, direction: 'output' }, output);
-    metrics.modelCost.inc({ model }, cost);
+    const usage = account(metered, prediction);
     metrics.modelCalls.inc({ model, outcome: 'ok' });
-    return { ...prediction, usage: { input_tokens: input, output_tokens: output, cost_usd: cost } };
+    return { ...prediction, usage };
   } catch (error) {
+    const paid = paidBefore(error);
+    if (paid) account(metered, paid);
     metrics.modelCalls.inc({ model, outcome: outcomeOf(error, options.signal) });
     throw error;
   } finally {
     stopTimer();
   }
+}
+
+function account<Task, Value>(
+  { engine: { model }, prices, metrics }: MeteredModel<Task, Value>,
+  { tokens, engine: answeredBy }: PaidFor,
+): Usage {
+  // By the configured name, which was priced at the start: an unknown alias must not fail an answer that is paid for.
+  const cost = costUsd(prices, answeredBy.provider === 'simulator' ? answeredBy.model : model, tokens);
+  metrics.modelTokens.inc({ model, direction: 'input' }, tokens.input);
+  metrics.modelTokens.inc({ model, direction: 'cached_input' }, tokens.cachedInput);
+  metrics.modelTokens.inc({ model, direction: 'output' }, tokens.output);
+  metrics.modelCost.inc({ model }, cost);
+  return { input_tokens: tokens.input, output_tokens: tokens.output, cost_usd: cost };
 }
 
 function outcomeOf(error: unknown, signal: AbortSignal): string {

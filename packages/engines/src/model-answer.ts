@@ -2,6 +2,7 @@ import type { Engine } from '@bunri/queue-contracts';
 import { z } from 'zod';
 import type { Prediction, TokenCount } from './engine.ts';
 import { failedAnswer, invalidOutput, refused } from './model-errors.ts';
+import { notePaid } from './paid-failure.ts';
 import { simulatedModelPrefix } from './prices.ts';
 
 const tokenCount = z.int().nonnegative();
@@ -45,6 +46,20 @@ export function readAnswer<Value>(
   const parsed = responseSchema.safeParse(answer);
   if (!parsed.success) throw invalidOutput('the API did not send a response object');
   const response = parsed.data;
+  try {
+    return readResponse(response, schema, baseUrl, now);
+  } catch (error) {
+    if (response.usage) notePaid(error, { tokens: tokensOf(response), engine: engineOf(response, baseUrl) });
+    throw error;
+  }
+}
+
+function readResponse<Value>(
+  response: ModelResponse,
+  schema: z.ZodType<Value>,
+  baseUrl: string,
+  now: number,
+): Prediction<Value> {
   if (response.status === 'failed') throw failedAnswer(response.error?.code, undefined, now);
   const parts = response.output.flatMap(({ content }) => content ?? []);
   if (parts.some(({ type }) => type === 'refusal')) throw refused('it declined to answer');
@@ -52,7 +67,7 @@ export function readAnswer<Value>(
   const text = parts.flatMap((part) => (part.type === 'output_text' ? [part.text ?? ''] : [])).join('');
   return {
     value: parseText(text, schema),
-    engine: { provider: providerOf(response.model, baseUrl), model: response.model },
+    engine: engineOf(response, baseUrl),
     tokens: tokensOf(response),
   };
 }
@@ -76,6 +91,10 @@ function parseText<Value>(text: string, schema: z.ZodType<Value>): Value {
   throw invalidOutput(
     `it does not fit the schema (${issue?.code ?? 'unknown'} at ${issue?.path.join('.') || 'its root'})`,
   );
+}
+
+function engineOf({ model }: ModelResponse, baseUrl: string): Engine {
+  return { provider: providerOf(model, baseUrl), model };
 }
 
 function providerOf(model: string, baseUrl: string): Engine['provider'] {

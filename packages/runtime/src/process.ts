@@ -76,7 +76,7 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T | 'late'> {
  */
 export function runProcess(life: ProcessLife, log: Logger, start: () => Promise<void>): void {
   const stop = (reason: string, code = 0) => {
-    void life.stop(reason).then((released) => process.exit(Math.max(code, released)));
+    void life.stop(reason).then((released) => process.exit(Math.max(code, released, Number(process.exitCode ?? 0))));
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
