@@ -94,9 +94,9 @@ export function openRecords({ config }: App, redis: Redis): RecordStore {
 }
 
 /** The app's result cache, kept as long as its settings say. */
-export function openCache({ config, metrics }: App, redis: Redis): ResultCache {
+export function openCache({ config, log, metrics }: App, redis: Redis): ResultCache {
   const retentionMs = config.CACHE_RETENTION_HOURS * hourMs;
-  return createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics, retentionMs });
+  return createResultCache({ redis, prefix: config.REDIS_PREFIX, metrics, log, retentionMs });
 }
 
 /** The stage's single flight, closed with the process. */

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { z } from 'zod';
 import { cacheKey, createResultCache, normaliseQuestion } from './cache.ts';
+import { createKeys } from './keys.ts';
 import { createMetrics } from './metrics.ts';
 
 const prefix = `{t${randomUUID()}}`;
@@ -29,6 +30,15 @@ test('a value comes back until it is removed, and look-ups are counted', async (
     ['miss', 1],
     ['hit', 1],
   ]);
+});
+
+test('a result that Redis refuses to keep is counted, and fails nothing', async () => {
+  const metrics = createMetrics({ app: 'test', processMetrics: false });
+  const own = `{t${randomUUID()}}`;
+  await redis.set(createKeys(own).cacheIndex, 'not an index');
+  await createResultCache({ redis, prefix: own, metrics }).set('vision', 'k', { n: 1 });
+  expect((await metrics.cacheRefusals.get()).values).toEqual([{ labels: { cache: 'vision' }, value: 1 }]);
+  await redis.unlink(createKeys(own).cacheIndex, createKeys(own).cache('vision', 'k'));
 });
 
 test('an entry of another shape counts as a miss', async () => {

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { createKeys } from './keys.ts';
+import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { sha256 } from './storage.ts';
 
@@ -28,11 +29,12 @@ export function createResultCache(options: {
   redis: Redis;
   prefix: string;
   metrics?: Metrics;
+  log?: Logger;
   /** How long a result may be reused, ms. */
   retentionMs?: number;
   now?: () => number;
 }) {
-  const { redis, prefix, metrics, retentionMs = defaultRetentionMs, now = Date.now } = options;
+  const { redis, prefix, metrics, log, retentionMs = defaultRetentionMs, now = Date.now } = options;
   const keys = createKeys(prefix);
 
   return {
@@ -45,14 +47,22 @@ export function createResultCache(options: {
       return hit ? value.data : null;
     },
 
+    /**
+     * Never rejects: what is to be kept has been paid for, and goes on into the record whether Redis has room for a copy or
+     * not. A copy that was refused is counted and logged.
+     */
     async set(name: string, key: string, value: unknown): Promise<void> {
       const redisKey = keys.cache(name, key);
       const storedAt = now();
-      await redis
+      const transaction = redis
         .multi()
         .set(redisKey, JSON.stringify({ storedAt, value }), 'PX', retentionMs)
-        .zadd(keys.cacheIndex, storedAt, redisKey)
-        .exec();
+        .zadd(keys.cacheIndex, storedAt, redisKey);
+      const replies = await transaction.exec().catch((error: unknown) => [[error]] as const);
+      const refused = replies?.find(([error]) => error !== null);
+      if (!refused) return;
+      metrics?.cacheRefusals.inc({ cache: name });
+      log?.warn('a result could not be kept for reuse', { cache: name, error: refused[0] });
     },
 
     /** Removes entries stored at or before `time`, and what Redis itself has already expired. @returns how many. */

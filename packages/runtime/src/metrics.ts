@@ -64,6 +64,12 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       labelNames: ['cache', 'result'],
       registers,
     }),
+    cacheRefusals: new Counter({
+      name: 'bunri_cache_refusals_total',
+      help: 'Results that Redis did not take into a cache; they are in their records, but cannot be reused.',
+      labelNames: ['cache'],
+      registers,
+    }),
     sharedWork: new Counter({
       name: 'bunri_shared_work_total',
       help: 'Runs that needed paid work: led does it, waited found the same work in flight for another request.',

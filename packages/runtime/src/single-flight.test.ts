@@ -58,3 +58,24 @@ test('work that failed is free for the next', async () => {
   await expect(flights.run('key', 'req_a', async () => await Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(await flights.run('key', 'req_b', async () => await Promise.resolve('yes'))).toBe('yes');
 });
+
+test('without a lease nothing is paid for, and the job waits without an attempt until there is one', async () => {
+  let calls = 0;
+  const pipeline = await startPipeline({
+    vision: async ({ jobId }) =>
+      await pipeline.flights.run('key', jobId.replace('-vision', ''), async () => {
+        calls += 1;
+        return await Promise.resolve(outputs.vision);
+      }),
+  });
+  const lease = pipeline.records.keys.lease('vision', 'key');
+  await pipeline.records.redis.set(lease, 'not a lease');
+  const id = await pipeline.submit();
+  while ((await pipeline.waiting()) === 0) await new Promise((resolve) => setImmediate(resolve));
+  expect(calls).toBe(0);
+  await pipeline.records.redis.del(lease);
+  const { record } = await pipeline.ended(id);
+  expect(record.status).toBe('completed');
+  expect(calls).toBe(1);
+  expect((await pipeline.job(id, 'vision'))?.attemptsMade).toBe(1);
+});

@@ -4,6 +4,7 @@ import { stageJobId, stages, type StageName } from '@bunri/queue-contracts';
 import { SharedWorkError } from './errors.ts';
 import { createKeys } from './keys.ts';
 import type { Metrics } from './metrics.ts';
+import { StoreUnavailable } from './patient-records.ts';
 
 /**
  * KEYS 1 lease, 2 waiters. ARGV 1 request id, 2 ttl ms, 3 job id of the waiter. A lease is taken again by the request that
@@ -74,7 +75,12 @@ export function createSingleFlight(options: {
   return {
     async run(key, requestId, work) {
       const names = [keys.lease(stage, key), keys.leaseWaiters(stage, key)] as const;
-      const token = await scripts.bunri_takeLease(...names, requestId, ttlMs, stageJobId(requestId, stage));
+      const token = await scripts
+        .bunri_takeLease(...names, requestId, ttlMs, stageJobId(requestId, stage))
+        .catch((error: unknown) => {
+          // Nothing is paid for yet, and without the lease it might be twice: the job goes back unharmed.
+          throw new StoreUnavailable('the lease could not be taken', { cause: error });
+        });
       if (token <= 0) {
         metrics.sharedWork.inc({ stage, role: 'waited' });
         throw new SharedWorkError(Math.min(longestWaitMs, Math.max(1, -token)));
@@ -83,7 +89,8 @@ export function createSingleFlight(options: {
       try {
         return await work();
       } finally {
-        const waiters = await scripts.bunri_endLease(...names, requestId, token);
+        // A lease that cannot be ended runs out by itself; what was paid for must not be lost with it.
+        const waiters = await scripts.bunri_endLease(...names, requestId, token).catch((): string[] => []);
         await Promise.allSettled(waiters.map(wake));
       }
     },

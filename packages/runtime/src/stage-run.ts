@@ -229,6 +229,7 @@ async function finish<S extends StageName>(
 /** Translates an error, once: what the record says, and what the job's owner is to do. */
 async function settle(runner: StageRunner<StageName>, run: StageRun, job: JobFacts, error: Error): Promise<RunEnd> {
   const { records, metrics, stage } = runner;
+  if (error instanceof StoreUnavailable) throw error;
   if (error instanceof StageAbort && error.reason !== 'timeout') return await settleAbort(runner, run, error.reason);
   if (error instanceof RateLimitedError) {
     await records.release(run, 'rate_limited');
