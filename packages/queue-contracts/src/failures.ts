@@ -27,6 +27,7 @@ export const failures = {
   model_quota_exhausted: { status: 503, title: 'The quota at the model API is used up', retryable: true },
   model_unavailable: { status: 503, title: 'The model API is unavailable', retryable: true },
   model_timeout: { status: 504, title: 'The model API did not answer in time', retryable: true },
+  spending_cap_reached: { status: 402, title: 'The spending cap of the day is reached', retryable: true },
   storage_unavailable: { status: 503, title: 'The object storage is unavailable', retryable: true },
   stage_timeout: { status: 504, title: 'A stage took too long', retryable: true },
   stage_contract_broken: { status: 500, title: 'A stage broke its contract', retryable: false },
@@ -37,6 +38,14 @@ export const failures = {
 
 export type FailureCode = keyof typeof failures;
 export const failureCodes = Object.keys(failures) as [FailureCode, ...FailureCode[]];
+
+/**
+ * Whether a request that failed so is kept as a dead letter: what broke was on our side or the provider's, so that an
+ * operator may repair it and retry. What the client sent wrong has been told to the client.
+ */
+export function isDeadLetter(code: FailureCode): boolean {
+  return failures[code].status >= 500;
+}
 
 /** The `error` of a failed request. `message` says what happened and what to do; it never quotes image, key or question. */
 export const failureSchema = z.object({

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { failureSchema } from './failures.ts';
+import { failureCodes, failureSchema } from './failures.ts';
 import {
   classificationSchema,
+  engineSchema,
   guidanceSchema,
   locales,
   requestIdSchema,
@@ -24,6 +25,11 @@ export const resourceStageSchema = z.object({
   duration_ms: z.number().nonnegative().nullable(),
   attempts: z.int().nonnegative().meta({ description: 'How often the stage was started, lost workers included.' }),
   cached: z.boolean(),
+  engine: engineSchema.nullable().meta({ description: 'Who answered, in the stages that ask a model.' }),
+  degraded: z
+    .enum(failureCodes)
+    .nullable()
+    .meta({ description: 'Why a fallback made the output of this stage; null where none did.' }),
 });
 
 /** What `GET /v1/classifications/{id}` answers. */
@@ -42,7 +48,8 @@ export const resourceSchema = z
     guidance: guidanceSchema.nullable(),
     usage: z.object({ vision: usageSchema, llm: usageSchema }).partial(),
     cached: z.boolean().meta({ description: 'True when no model was called for this request.' }),
-    degraded: z.boolean().meta({ description: 'True when a fallback made part of the answer.' }),
+    degraded: z.boolean().meta({ description: 'True when a fallback made part of the answer; the stages say why.' }),
+    replay_of: requestIdSchema.nullable().meta({ description: 'The request that this one repeats for comparison.' }),
     error: failureSchema.nullable(),
   })
   .meta({ id: 'Classification' });
@@ -58,11 +65,13 @@ export const eventTypes = [
   'completed',
   'failed',
   'canceled',
+  'retried',
 ] as const;
 
 /**
  * One entry of a request's event stream. `seq` counts from 1 without gaps and is the SSE event id. An `answer.delta`
- * carries `{ offset, text }`: the text belongs at that character offset of the answer, and offset 0 starts afresh.
+ * carries `{ offset, text }`: the text belongs at that character offset of the answer, and offset 0 starts afresh. After
+ * `retried` a request that had failed is open again.
  */
 export const eventSchema = z.object({
   seq: z.int().positive(),

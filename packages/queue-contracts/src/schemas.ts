@@ -41,6 +41,14 @@ export const requestSchema = z.object({
   priority: z.enum(['interactive', 'batch']),
   createdAt: z.int(),
   deadlineAt: z.int(),
+  replay: z
+    .object({
+      of: requestIdSchema,
+      visionModel: z.string().min(1).optional(),
+      llmModel: z.string().min(1).optional(),
+    })
+    .optional()
+    .meta({ description: 'An earlier request run again to compare the two, with these models instead of the usual.' }),
 });
 
 export const usageSchema = z.object({
@@ -50,7 +58,11 @@ export const usageSchema = z.object({
 });
 
 /** Which engine answered. `provider` is `simulator` when the model API says of itself that it is one. */
-export const engineSchema = z.object({ provider: z.string().min(1), model: z.string().min(1) });
+export const engineSchema = z.object({
+  provider: z.string().min(1),
+  model: z.string().min(1),
+  prompt_version: z.string().min(1).optional(),
+});
 
 export const conditionSchema = z.object({
   cap: z.enum(['on', 'off', 'none', 'unknown']),

@@ -8,6 +8,7 @@ import {
   sha256Schema,
   usageSchema,
 } from './schemas.ts';
+import { failureCodes } from './failures.ts';
 
 /** A stage is routed by the resource that it waits for, not by how its pool is built. */
 export type ResourceClass = 'io' | 'cpu' | 'network' | 'accelerator' | 'control';
@@ -41,12 +42,18 @@ const preprocessOutput = z.object({
   sizeBytes: z.int().positive(),
 });
 
-const visionOutput = z.object({ classification: classificationSchema, usage: usageSchema });
+const degraded = z
+  .enum(failureCodes)
+  .optional()
+  .meta({ description: 'Present where a fallback made the output: why the first choice did not.' });
+
+const visionOutput = z.object({ classification: classificationSchema, usage: usageSchema, degraded });
 
 const llmOutput = z.object({
   guidance: guidanceSchema,
   engine: engineSchema,
   usage: usageSchema,
+  degraded,
   droppedSteps: z.int().nonnegative().meta({ description: 'Steps of the model that cited no rule of the context.' }),
 });
 
@@ -114,10 +121,17 @@ export function stageReads(stage: StageName): StageName[] {
   return Object.keys(stages[stage].input.shape).filter((key): key is StageName => key in catalogue);
 }
 
-/** What a BullMQ job carries: a reference to the record, nothing else. */
+/** Version of the job's payload, raised when older workers could not work on it rightly. */
+export const jobDataVersion = 1;
+
+/**
+ * What a BullMQ job carries: a reference to the record, nothing else. `generation` counts how often the request was
+ * retried after it had failed; the jobs of an earlier generation are void.
+ */
 export const jobDataSchema = z.object({
-  v: z.literal(1),
+  v: z.literal(jobDataVersion),
   requestId: requestSchema.shape.id,
   deadlineAt: z.int(),
+  generation: z.int().positive().optional(),
 });
 export type JobData = z.infer<typeof jobDataSchema>;
