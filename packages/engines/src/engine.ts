@@ -1,4 +1,5 @@
 import type { Engine } from '@bunri/queue-contracts';
+import type { ToldLimits } from '@bunri/runtime';
 
 /** Tokens as the model API counted them; `cachedInput` is the part of `input` that the provider's prefix cache served. */
 export interface TokenCount {
@@ -11,6 +12,8 @@ export interface Prediction<Value> {
   readonly value: Value;
   readonly engine: Engine;
   readonly tokens: TokenCount;
+  /** What the provider told of its limits with this answer. */
+  readonly told?: ToldLimits;
 }
 
 export interface PredictOptions<Task> {
@@ -24,7 +27,8 @@ export interface PredictOptions<Task> {
  * One interface for everything that infers, remote or local.
  *
  * `predict` gives one prediction a task, in order. It throws the runtime's `PermanentError`, `TransientError` or
- * `RateLimitedError`, and never retries by itself: attempts are counted in the stage catalogue alone.
+ * `RateLimitedError`, and never retries by itself: attempts are counted in the stage catalogue alone. What was paid and
+ * told before an error came is found by `paidBefore` and `toldBefore`.
  */
 export interface InferenceEngine<Task, Value> {
   readonly model: string;

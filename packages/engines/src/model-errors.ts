@@ -1,16 +1,23 @@
 import { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai';
 import { PermanentError, RateLimitedError, TransientError } from '@bunri/runtime';
+import { noteTold, toldLimits } from './rate-limit-headers.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 type ModelError = PermanentError | TransientError | RateLimitedError;
 
 /**
  * Translates what the SDK threw. The SDK's own error is never handed on as the cause: its text quotes what the API said,
- * which may quote the key, the prompt or the model's output.
+ * which may quote the key, the prompt or the model's output. What its headers tell of the API's limits is noted.
  *
  * @param now epoch milliseconds.
  */
 export function modelError(error: unknown, now: number): ModelError {
+  const translated = translate(error, now);
+  if (error instanceof APIError) noteTold(translated, toldLimits(error.headers));
+  return translated;
+}
+
+function translate(error: unknown, now: number): ModelError {
   if (error instanceof APIConnectionTimeoutError) return timedOut();
   if (error instanceof APIConnectionError || !(error instanceof APIError)) {
     return new TransientError('model_unavailable', 'The connection to the model API failed; try again later.');

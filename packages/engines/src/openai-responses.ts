@@ -1,10 +1,11 @@
-import OpenAI from 'openai';
+import OpenAI, { type APIPromise } from 'openai';
 import type { ResponseCreateParamsNonStreaming, ResponseStreamEvent } from 'openai/resources/responses/responses';
-import { TransientError } from '@bunri/runtime';
+import { TransientError, type ToldLimits } from '@bunri/runtime';
 import type { z } from 'zod';
 import type { Prediction } from './engine.ts';
 import { readAnswer } from './model-answer.ts';
 import { failedAnswer, modelError, timedOut } from './model-errors.ts';
+import { noteTold, toldLimits } from './rate-limit-headers.ts';
 import { strictFormat } from './strict-schema.ts';
 
 export interface OpenAiClientOptions {
@@ -83,21 +84,23 @@ export async function callModel<Value>(
   const outOfTime = new AbortController();
   const timer = setTimeout(() => outOfTime.abort(), client.timeout);
   const options = { signal: AbortSignal.any([signal, outOfTime.signal]) };
+  let told: ToldLimits | undefined;
   try {
-    const answer =
-      onText === undefined
-        ? await translated(client.responses.create(params, options), now)
-        : await streamedAnswer(
-            await translated(client.responses.create({ ...params, stream: true }, options), now),
-            onText,
-            now,
-          );
-    return readAnswer(answer, call.schema, client.baseURL, now());
+    let answer: unknown;
+    if (onText === undefined) {
+      ({ data: answer, told } = await begun(client.responses.create(params, options), now));
+    } else {
+      const stream = await begun(client.responses.create({ ...params, stream: true }, options), now);
+      told = stream.told;
+      answer = await streamedAnswer(stream.data, onText, now);
+    }
+    return { ...readAnswer(answer, call.schema, client.baseURL, now()), ...(told && { told }) };
   } catch (error) {
     // An aborted call fails in many ways, some of them without a word; why it was aborted is what counts.
     signal.throwIfAborted();
-    if (outOfTime.signal.aborted) throw timedOut();
-    throw error;
+    const failure = outOfTime.signal.aborted ? timedOut() : error;
+    noteTold(failure, told);
+    throw failure;
   } finally {
     clearTimeout(timer);
   }
@@ -127,9 +130,14 @@ function imagePart({ bytes, mediaType, detail = 'auto' }: NonNullable<Structured
   return { type: 'input_image' as const, detail, image_url: `data:${mediaType};base64,${base64}` };
 }
 
-async function translated<Result>(request: PromiseLike<Result>, now: () => number): Promise<Result> {
+/** What the API sends once it has accepted a call, and what its headers tell of its limits. */
+async function begun<Data>(
+  request: APIPromise<Data>,
+  now: () => number,
+): Promise<{ data: Data; told: ToldLimits | undefined }> {
   try {
-    return await request;
+    const { data, response } = await request.withResponse();
+    return { data, told: toldLimits(response.headers) };
   } catch (error) {
     throw modelError(error, now());
   }

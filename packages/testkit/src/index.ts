@@ -6,3 +6,4 @@ export * from './photos.ts';
 export * from './processes.ts';
 export * from './model-api-simulator.ts';
 export type { CallKind, Fault, FaultPlan, FaultRule } from './simulator-faults.ts';
+export type { SimulatorLimits } from './simulator-limits.ts';

@@ -184,10 +184,10 @@ test('a stopped simulator listens no more', async () => {
   expect(error).toMatchObject({ code: 'ECONNREFUSED' });
 });
 
-test('as a process it takes its faults over HTTP and ends on SIGTERM', async () => {
+test('as a process it enforces its limits, takes its faults over HTTP and ends on SIGTERM', async () => {
   const main = fileURLToPath(new URL('simulator-main.ts', import.meta.url));
   const listening = Promise.withResolvers<string>();
-  const args = [main, '--answer-ms', '0-1', '--seed', '3'];
+  const args = [main, '--answer-ms', '0-1', '--seed', '3', '--requests-per-minute', '1'];
   const running = await startProcess({ name: 'simulator', args, env: {}, onLine: listening.resolve });
   const { listening: baseUrl } = JSON.parse(await listening.promise) as { listening: string };
   const plan = (body: string) => fetch(new URL('/simulator/faults', baseUrl), { method: 'PUT', body });
@@ -195,7 +195,11 @@ test('as a process it takes its faults over HTTP and ends on SIGTERM', async () 
   expect((await plan('[{"fault":"quota"}]')).status).toBe(200);
   const init = { method: 'POST', headers: { authorization: 'Bearer k' }, body: JSON.stringify(callBody('How?')) };
   expect((await fetch(`${baseUrl}/responses`, init)).status).toBe(429);
+  expect((await fetch(`${baseUrl}/responses`, init)).headers.get('retry-after')).toBe('60');
   const calls: unknown = await (await fetch(new URL('/simulator/calls', baseUrl))).json();
-  expect(calls).toMatchObject([{ fault: 'quota', status: 429 }]);
+  expect(calls).toMatchObject([
+    { fault: 'quota', status: 429 },
+    { fault: null, status: 429 },
+  ]);
   expect(await running.stop()).toEqual({ code: 0, signal: null });
 });

@@ -5,8 +5,9 @@ import { simulatedJson } from './simulator-content.ts';
 import { deliverEvents, deliverJson, sendError, sendJson, untilGone, type Delivery } from './simulator-delivery.ts';
 import { effectOf, type Effect } from './simulator-effects.ts';
 import { faultsOf, parseFaultPlan, type CallKind, type Fault, type FaultPlan } from './simulator-faults.ts';
+import { parseLimits, rateLimiter, type RateLimiter, type SimulatorLimits } from './simulator-limits.ts';
 import { BadCall, readCall, type ModelCall } from './simulator-request.ts';
-import { finishedResponse, sayingOf, streamedResponse, tokenCounter } from './simulator-response.ts';
+import { callTokens, finishedResponse, sayingOf, streamedResponse, tokenCounter } from './simulator-response.ts';
 
 export interface SimulatorOptions {
   /** How long a call takes, evenly spread between the two bounds, in milliseconds. */
@@ -14,6 +15,8 @@ export interface SimulatorOptions {
   /** Decides latencies and faults that have a probability. */
   readonly seed: number;
   readonly faults?: FaultPlan;
+  /** Of each model; a call beyond them is refused with 429. Default: limits are told, and nothing is refused. */
+  readonly limits?: SimulatorLimits;
   /** Default: a free port. */
   readonly port?: number;
   /** Default: loopback. */
@@ -43,6 +46,8 @@ export interface ModelApiSimulator {
   calls(): CallLogEntry[];
   /** Replaces the plan; what the old one still had to spend is forgotten. */
   setFaults(plan: FaultPlan): void;
+  /** Replaces the limits, with nothing of them used; `{}` ends their enforcement. */
+  setLimits(limits: SimulatorLimits): void;
   /** Breaks all connections. */
   stop(): Promise<void>;
 }
@@ -54,8 +59,7 @@ interface Simulation {
   readonly random: () => number;
   readonly countTokens: ReturnType<typeof tokenCounter>;
   readonly log: LogLine[];
-  /** What the rate limit headers tell; calls are counted, but never refused for their number. */
-  readonly minute: { startedAt: number; calls: number };
+  limiter: RateLimiter;
   nextFault: (kind: CallKind) => Fault | undefined;
 }
 
@@ -66,19 +70,19 @@ interface Simulation {
  *
  * A rule is a line with `[rule:<id>]` before its sentence; a catalogue line is `id | Korean | English | …`; a question
  * between `<question>` tags is told from the text around it. For processes elsewhere, `GET /simulator/calls` gives the
- * log and `PUT /simulator/faults` takes a plan.
+ * log, `PUT /simulator/faults` takes a plan and `PUT /simulator/limits` takes limits.
  *
  * @throws when the port is taken.
  */
 export async function startModelApiSimulator(options: SimulatorOptions): Promise<ModelApiSimulator> {
-  const { host = '127.0.0.1', port = 0, faults = [] } = options;
+  const { host = '127.0.0.1', port = 0, faults = [], limits = {} } = options;
   const random = seededRandom(options.seed);
   const simulation: Simulation = {
     options,
     random,
     countTokens: tokenCounter(),
     log: [],
-    minute: { startedAt: Date.now(), calls: 0 },
+    limiter: rateLimiter(limits, monotonicMs),
     nextFault: faultsOf(faults, random),
   };
   const server = createServer((req, res) => void route(simulation, req, res));
@@ -92,12 +96,17 @@ export async function startModelApiSimulator(options: SimulatorOptions): Promise
     baseUrl: `http://${host}:${address.port}/v1`,
     calls: () => simulation.log.map((line) => ({ ...line })),
     setFaults: (plan) => (simulation.nextFault = faultsOf(plan, random)),
+    setLimits: (given) => (simulation.limiter = rateLimiter(given, monotonicMs)),
     stop: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+function monotonicMs(): number {
+  return performance.now();
 }
 
 async function route(simulation: Simulation, req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -112,6 +121,9 @@ async function route(simulation: Simulation, req: IncomingMessage, res: ServerRe
         return sendJson(res, 200, simulation.log);
       case 'PUT /simulator/faults':
         simulation.nextFault = faultsOf(parseFaultPlan(body), simulation.random);
+        return sendJson(res, 200, { status: 'ok' });
+      case 'PUT /simulator/limits':
+        simulation.limiter = rateLimiter(parseLimits(body), monotonicMs);
         return sendJson(res, 200, { status: 'ok' });
       default:
         return sendError(res, 404, { code: 'unknown_url', message: `Invalid URL (${req.method} ${req.url})` });
@@ -149,14 +161,17 @@ async function serveCall(
   };
   simulation.log.push(line);
   const delivery = trackDelivery(res, line, startedAt);
-  setApiHeaders(simulation, res);
+  res.setHeader('x-request-id', `req_${randomUUID().replaceAll('-', '')}`);
   const call = admit(req, res, body);
   if (call === undefined) return;
   const { kind, model, imageSha256, stream } = call;
+  Object.assign(line, { kind, model, imageSha256, stream });
+  const text = simulatedJson(call);
+  if (!isWithinLimits(simulation, call, text, res)) return;
   const fault = simulation.nextFault(kind);
-  Object.assign(line, { kind, model, imageSha256, stream, fault: fault?.fault ?? null });
+  line.fault = fault?.fault ?? null;
   try {
-    await answer(simulation, call, effectOf(fault), delivery);
+    await answer(simulation, { call, text }, effectOf(fault), delivery);
   } catch (error) {
     // Waiting was cut short because the client went away: there is nobody left to answer.
     if (!delivery.gone.aborted) throw error;
@@ -180,21 +195,6 @@ function trackDelivery(res: ServerResponse, line: LogLine, startedAt: number): D
   return { res, gone: gone.signal, breakOff };
 }
 
-const limits = { requests: 30_000, tokens: 30_000_000 };
-
-function setApiHeaders({ minute }: Simulation, res: ServerResponse): void {
-  const now = Date.now();
-  if (now - minute.startedAt >= 60_000) Object.assign(minute, { startedAt: now, calls: 0 });
-  minute.calls += 1;
-  res.setHeader('x-request-id', `req_${randomUUID().replaceAll('-', '')}`);
-  res.setHeader('x-ratelimit-limit-requests', limits.requests);
-  res.setHeader('x-ratelimit-remaining-requests', Math.max(0, limits.requests - minute.calls));
-  res.setHeader('x-ratelimit-reset-requests', '2ms');
-  res.setHeader('x-ratelimit-limit-tokens', limits.tokens);
-  res.setHeader('x-ratelimit-remaining-tokens', Math.max(0, limits.tokens - minute.calls * 1_000));
-  res.setHeader('x-ratelimit-reset-tokens', '2ms');
-}
-
 /** The call, unless it was refused: without a key with 401, as the real API does, and 400 where it makes no sense. */
 function admit(req: IncomingMessage, res: ServerResponse, body: string): ModelCall | undefined {
   const key = /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1];
@@ -211,9 +211,18 @@ function admit(req: IncomingMessage, res: ServerResponse, body: string): ModelCa
   }
 }
 
+/** Tells the limits; a call beyond them is refused before any fault can hit it, as a gateway does. */
+function isWithinLimits({ limiter }: Simulation, call: ModelCall, text: string, res: ServerResponse): boolean {
+  const { headers, refusal } = limiter(call.model, callTokens(call, text));
+  res.setHeaders(new Map(Object.entries(headers)));
+  if (refusal === undefined) return true;
+  sendError(res, 429, { code: 'rate_limit_exceeded', type: refusal.kind, message: refusal.message });
+  return false;
+}
+
 async function answer(
   { options, random, countTokens }: Simulation,
-  call: ModelCall,
+  { call, text }: { call: ModelCall; text: string },
   effect: Effect,
   delivery: Delivery,
 ): Promise<void> {
@@ -227,7 +236,7 @@ async function answer(
   }
   const [minMs, maxMs] = options.latency[call.kind];
   const latencyMs = minMs + random() * (maxMs - minMs) + effect.delayMs;
-  const saying = sayingOf(simulatedJson(call), effect);
+  const saying = sayingOf(text, effect);
   const usage = countTokens(call, saying.text);
   if (call.stream) return deliverEvents(delivery, streamedResponse(call, saying, usage), effect.cut, latencyMs);
   if (saying.end.status === 'error_event') {

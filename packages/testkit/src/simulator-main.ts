@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { startModelApiSimulator } from './model-api-simulator.ts';
 import { parseFaultPlan } from './simulator-faults.ts';
+import type { SimulatorLimits } from './simulator-limits.ts';
 
 const { values } = parseArgs({
   options: {
@@ -11,6 +12,9 @@ const { values } = parseArgs({
     'answer-ms': { type: 'string', default: '1000-2000' },
     seed: { type: 'string', default: '1' },
     faults: { type: 'string', default: '[]' },
+    'requests-per-minute': { type: 'string' },
+    'tokens-per-minute': { type: 'string' },
+    'burst-seconds': { type: 'string' },
   },
 });
 
@@ -27,12 +31,25 @@ function range(name: 'vision-ms' | 'answer-ms'): [minMs: number, maxMs: number] 
   return [Number(min), Number(max)];
 }
 
+function limit(name: 'requests-per-minute' | 'tokens-per-minute' | 'burst-seconds', key: keyof SimulatorLimits) {
+  const text = values[name];
+  if (text === undefined) return {};
+  const value = wholeNumber(name, text);
+  if (value === 0) throw new Error(`--${name} must be above zero`);
+  return { [key]: value };
+}
+
 const simulator = await startModelApiSimulator({
   port: wholeNumber('port', values.port),
   host: values.host,
   latency: { vision: range('vision-ms'), answer: range('answer-ms') },
   seed: wholeNumber('seed', values.seed),
   faults: parseFaultPlan(values.faults),
+  limits: {
+    ...limit('requests-per-minute', 'requestsPerMinute'),
+    ...limit('tokens-per-minute', 'tokensPerMinute'),
+    ...limit('burst-seconds', 'burstSeconds'),
+  },
 });
 process.stdout.write(`${JSON.stringify({ listening: simulator.baseUrl, pid: process.pid })}\n`);
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void simulator.stop());

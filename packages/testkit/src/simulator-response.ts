@@ -137,7 +137,7 @@ export function tokenCounter(): (call: ModelCall, output: string) => TokenUsage 
     const key = createHash('sha256').update(`${call.model}\n${call.instructions}`).digest('base64');
     const isCached = seen.has(key) && instructionTokens >= cache.least;
     seen.add(key);
-    const input = instructionTokens + roughTokens(call.text) + (call.kind === 'vision' ? imageTokens : 0);
+    const input = inputTokens(call);
     const outputTokens = roughTokens(output);
     return {
       input_tokens: input,
@@ -147,6 +147,15 @@ export function tokenCounter(): (call: ModelCall, output: string) => TokenUsage 
       total_tokens: input + outputTokens,
     };
   };
+}
+
+/** What a call counts against the limit of tokens, with this answer. */
+export function callTokens(call: ModelCall, output: string): number {
+  return inputTokens(call) + roughTokens(output);
+}
+
+function inputTokens({ instructions, text, kind }: ModelCall): number {
+  return roughTokens(instructions) + roughTokens(text) + (kind === 'vision' ? imageTokens : 0);
 }
 
 /** About four characters of English a token, and about 1.3 of Korean. */
