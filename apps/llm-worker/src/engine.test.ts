@@ -3,17 +3,21 @@ import { afterEach, expect, test } from '@jest/globals';
 import { defaultPrices } from '@bunri/engines';
 import { stages, type Locale, type StageInput } from '@bunri/queue-contracts';
 import {
+  answerModels,
   closeRedis,
   connectConsumer,
   createLogger,
   createMetrics,
   createResultCache,
   createSingleFlight,
+  createSpending,
+  dayInSeoul,
   lookUpRequest,
   StageAbort,
+  type SpendingCaps,
 } from '@bunri/runtime';
 import { startModelApiSimulator, type FaultPlan } from '@bunri/testkit';
-import { createGuidanceEngine } from './engine.ts';
+import { createGuidanceModels } from './engine.ts';
 import { makeHandler } from './handler.ts';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
@@ -39,7 +43,7 @@ function inputIn(locale: Locale): StageInput<'llm'> {
       source: { kind: 'upload', key: 'uploads/1', sha256: 'b'.repeat(64), sizeBytes: 3 },
       priority: 'interactive',
       createdAt: 0,
-      deadlineAt: 60_000,
+      deadlineAt: Date.now() + 60_000,
     },
     preprocess: image,
     vision: {
@@ -67,7 +71,7 @@ function inputIn(locale: Locale): StageInput<'llm'> {
 }
 
 /** The handler as the app builds it, against a real Redis and a simulated model API. */
-async function setUp(faults: FaultPlan = []) {
+async function setUp(faults: FaultPlan = [], caps: SpendingCaps = {}) {
   const simulator = await startModelApiSimulator({ latency: { vision: [0, 0], answer: [0, 0] }, seed: 1, faults });
   closers.push(async () => await simulator.stop());
   const prefix = `{t${randomUUID()}}`;
@@ -81,37 +85,54 @@ async function setUp(faults: FaultPlan = []) {
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const flights = createSingleFlight({ redis, prefix, stage: 'llm', metrics });
   closers.push(async () => await flights.close());
+  const settings = {
+    OPENAI_API_KEY: 'sk-test',
+    OPENAI_BASE_URL: simulator.baseUrl,
+    MODEL_PRICES: defaultPrices,
+    MODEL_LIMITS: {},
+    REDIS_PREFIX: prefix,
+    VISION_MODEL: 'gpt-5',
+    LLM_MODEL: 'gpt-4o-mini',
+    LLM_FALLBACKS: 'rules',
+    CONTEXT_TOKEN_BUDGET: 800,
+  };
+  const answeredBy = answerModels(settings);
   const handler = makeHandler({
-    engine: createGuidanceEngine({
-      OPENAI_API_KEY: 'sk-test',
-      OPENAI_BASE_URL: simulator.baseUrl,
-      LLM_MODEL: 'gpt-4o-mini',
-    }),
+    models: createGuidanceModels(settings, { redis, metrics, log }),
+    rules: true,
     cache,
-    prices: defaultPrices,
     flights,
+    spending: createSpending({ redis, prefix, caps, metrics, log }),
+    prices: defaultPrices,
     metrics,
-    visionModel: 'gpt-5',
+    answeredBy,
   });
   const shown: string[] = [];
-  const answer = async (locale: Locale, controller = new AbortController(), onText?: () => void) =>
-    await handler(inputIn(locale), {
+  const answer = async (
+    locale: Locale,
+    over: { controller?: AbortController; onText?: () => void; lastAttempt?: boolean } = {},
+  ) => {
+    const { controller = new AbortController(), onText, lastAttempt = false } = over;
+    return await handler(inputIn(locale), {
       log,
       signal: controller.signal,
       jobId: 'job',
+      lastAttempt,
       onAnswer: (textSoFar) => {
         shown.push(textSoFar);
         onText?.();
       },
     });
-  return { answer, shown, simulator, cache };
+  };
+  const statistics = async () => await redis.hgetall(`${prefix}:statistics:${dayInSeoul(Date.now())}`);
+  return { answer, shown, simulator, cache, answeredBy, statistics, metrics };
 }
 
 test.each(['ko', 'en'] as const)('a classification and its rules become guidance in %s', async (locale) => {
   const { answer, shown, simulator } = await setUp();
   const { output } = await answer(locale);
   expect(stages.llm.output.safeParse(output).error).toBeUndefined();
-  expect(output.engine).toEqual({ provider: 'simulator', model: 'simulator/gpt-4o-mini' });
+  expect(output.engine).toEqual({ provider: 'simulator', model: 'simulator/gpt-4o-mini', prompt_version: '1' });
   expect(output.guidance.steps).toEqual(
     texts[locale].rules.map((text, index) => ({ text, rule_ids: [`can/${index}`] })),
   );
@@ -124,10 +145,10 @@ test.each(['ko', 'en'] as const)('a classification and its rules become guidance
 });
 
 test('after an answer, the api finds the whole request, without its costs', async () => {
-  const { answer, cache, simulator } = await setUp();
+  const { answer, cache, simulator, answeredBy } = await setUp();
   const { output } = await answer('ko');
   const { question, locale } = inputIn('ko').request;
-  const parts = { sha256: 'b'.repeat(64), question, locale, visionModel: 'gpt-5', llmModel: 'gpt-4o-mini' };
+  const parts = { sha256: 'b'.repeat(64), question, locale, visionModel: answeredBy.vision, llmModel: answeredBy.llm };
   const nothing = { input_tokens: 0, output_tokens: 0, cost_usd: 0 };
   expect((await lookUpRequest(cache, parts))?.llm).toEqual({ ...output, usage: nothing });
   expect((await answer('ko')).cached).toBe(true);
@@ -149,7 +170,48 @@ test.each([
 test('an abort in the middle of the answer ends the call of the model at once', async () => {
   const { answer, simulator } = await setUp([{ fault: 'stall' }]);
   const controller = new AbortController();
-  const asked = answer('ko', controller, () => controller.abort(new StageAbort('deadline')));
+  const asked = answer('ko', { controller, onText: () => controller.abort(new StageAbort('deadline')) });
   await expect(asked).rejects.toMatchObject({ name: 'StageAbort', reason: 'deadline' });
   expect(simulator.calls()).toMatchObject([{ kind: 'answer', stream: true }]);
+});
+
+test('a quota that is used up is asked for once, and the rules answer, degraded and honest', async () => {
+  const { answer, simulator, metrics } = await setUp([{ fault: 'quota' }]);
+  for (const locale of ['ko', 'en', 'ko'] as const) {
+    const { output } = await answer(locale);
+    expect(stages.llm.output.safeParse(output).error).toBeUndefined();
+    expect(output).toMatchObject({ degraded: 'model_quota_exhausted', engine: { provider: 'rules' } });
+    expect(output.guidance.answer).toMatch(/언어 모델|language model/);
+  }
+  expect(simulator.calls()).toHaveLength(1);
+  const counted = (await metrics.degradedAnswers.get()).values;
+  expect(counted).toMatchObject([{ labels: { stage: 'llm', code: 'model_quota_exhausted' }, value: 3 }]);
+});
+
+test('an outage spends attempts until the breaker opens; then the rules answer without a call', async () => {
+  const { answer, simulator } = await setUp([{ fault: 'server_error' }]);
+  for (let i = 0; i < 5; i += 1) await expect(answer('en')).rejects.toMatchObject({ code: 'model_unavailable' });
+  for (let i = 0; i < 5; i += 1) expect((await answer('en')).output.degraded).toBe('model_unavailable');
+  expect(simulator.calls()).toHaveLength(5);
+});
+
+test('the last attempt of an outage ends with the rules, not with a failure', async () => {
+  const { answer, simulator } = await setUp([{ fault: 'server_error' }]);
+  expect((await answer('en', { lastAttempt: true })).output.degraded).toBe('model_unavailable');
+  expect(simulator.calls()).toHaveLength(1);
+});
+
+test('a spending cap that is reached leaves the rules to answer, without a call', async () => {
+  const { answer, simulator } = await setUp([], { ownerUsd: 0.000_001 });
+  expect((await answer('ko')).output.degraded).toBe('spending_cap_reached');
+  expect(simulator.calls()).toEqual([]);
+});
+
+test('an answer that was paid for and then refused is in the statistics of the day, once', async () => {
+  const { answer, statistics } = await setUp([{ fault: 'garbage', times: 1 }]);
+  await expect(answer('en')).rejects.toMatchObject({ code: 'model_output_invalid' });
+  const refused = Number((await statistics())['tokens:llm:input']);
+  expect(refused).toBeGreaterThan(100);
+  const { output } = await answer('en');
+  expect(Number((await statistics())['tokens:llm:input'])).toBe(refused + output.usage.input_tokens);
 });

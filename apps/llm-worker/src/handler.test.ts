@@ -1,11 +1,12 @@
 import { expect, test } from '@jest/globals';
-import type { InferenceEngine } from '@bunri/engines';
+import type { ChainLink } from '@bunri/engines';
 import type { StageInput } from '@bunri/queue-contracts';
 import {
   cacheKey,
   createLogger,
   createMetrics,
   lookUpRequest,
+  PermanentError,
   promptVersions,
   type HandlerContext,
   type ResultCache,
@@ -23,6 +24,8 @@ const answer: GuidanceAnswer = {
   missing: [],
   warnings: [],
 };
+/** Under whose names the api looks for a finished request. */
+const answeredBy = { vision: 'gpt-5 with care', llm: 'gpt-4o-mini' };
 const uploadSha256 = 'b'.repeat(64);
 const upload = { kind: 'upload', key: 'uploads/1', sha256: uploadSha256, sizeBytes: 3 } as const;
 
@@ -73,34 +76,73 @@ function memoryCache(): ResultCache {
 /** Nobody else asks. */
 const alone = { run: async <R>(_key: string, _requestId: string, work: () => Promise<R>) => await work() };
 
-/** A handler whose model writes `said`, in two pieces; `shown` is what listeners saw of it. */
-function setUp(said: GuidanceAnswer = answer) {
+interface SetUp {
+  readonly said?: GuidanceAnswer;
+  /** What calls of the first choice throw. */
+  readonly fails?: Error;
+  readonly rules?: boolean;
+}
+
+/**
+ * A handler whose models write `said`, in two pieces, with a fallback behind the first choice; `shown` is what listeners
+ * saw of it.
+ */
+function setUp({ said = answer, fails, rules = false }: SetUp = {}) {
   const tasks: GuidanceTask[] = [];
+  const asked: string[] = [];
   const shown: string[] = [];
-  const engine: InferenceEngine<GuidanceTask, GuidanceAnswer> = {
-    model: 'gpt-4o-mini',
-    load: () => Promise.resolve(),
-    predict: (batch, { onText }) => {
-      tasks.push(...batch);
-      const json = JSON.stringify(said);
-      for (const task of batch) for (const end of [15, json.length]) onText?.(task, json.slice(0, end));
-      const tokens = { input: 100, cachedInput: 0, output: 10 };
-      return Promise.resolve(batch.map(() => ({ value: said, tokens, engine: { provider: 'fake', model: 'dated' } })));
+  const link = (model: string, error?: Error): ChainLink<GuidanceTask, GuidanceAnswer> => ({
+    name: `primary:${model}`,
+    identity: model,
+    expect: () => ({ input: 100, cachedInput: 0, output: 10 }),
+    breaker: {
+      admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
-    unload: () => Promise.resolve(),
-    memoryBytes: () => 0,
-  };
+    budget: { admit: async () => ({ settle: async () => {} }), pause: async () => {} },
+    engine: {
+      model,
+      load: () => Promise.resolve(),
+      predict: (batch, { onText }) => {
+        asked.push(model);
+        if (error) return Promise.reject(error);
+        tasks.push(...batch);
+        const json = JSON.stringify(said);
+        for (const task of batch) for (const end of [15, json.length]) onText?.(task, json.slice(0, end));
+        const tokens = { input: 100, cachedInput: 0, output: 10 };
+        return Promise.resolve(
+          batch.map(() => ({ value: said, tokens, engine: { provider: 'fake', model: 'dated' } })),
+        );
+      },
+      unload: () => Promise.resolve(),
+      memoryBytes: () => 0,
+    },
+  });
   const context: HandlerContext = {
     log: createLogger({ app: 'test', level: 'error', silent: true }),
     signal: new AbortController().signal,
     jobId: 'job',
+    lastAttempt: false,
     onAnswer: (textSoFar) => void shown.push(textSoFar),
   };
-  const prices = { 'gpt-4o-mini': { input: 1, cachedInput: 1, output: 1 } };
+  const price = { input: 1, cachedInput: 1, output: 1 };
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const cache = memoryCache();
-  const handler = makeHandler({ engine, cache, flights: alone, prices, metrics, visionModel: 'gpt-5' });
-  return { tasks, shown, metrics, cache, handle: async (given: StageInput<'llm'>) => await handler(given, context) };
+  const first = link('gpt-4o-mini', fails);
+  const handler = makeHandler({
+    models: {
+      chain: rules ? [first] : [first, link('gpt-4o')],
+      forModel: (model) => link(model, fails),
+    },
+    rules,
+    cache,
+    flights: alone,
+    spending: { reserve: async () => ({ settle: async () => {} }) },
+    prices: { 'gpt-4o-mini': price, 'gpt-4o': price, other: price },
+    metrics,
+    answeredBy,
+  });
+  const handle = async (given: StageInput<'llm'>) => await handler(given, context);
+  return { tasks, asked, shown, metrics, cache, handle };
 }
 
 test('guidance has the supported steps alone, and counts the others', async () => {
@@ -113,7 +155,7 @@ test('guidance has the supported steps alone, and counts the others', async () =
       steps: [answer.steps[0]],
       sources: [{ rule_id: 'beverage-can/rinse', version: '2023' }],
     },
-    engine: { provider: 'fake', model: 'dated' },
+    engine: { provider: 'fake', model: 'dated', prompt_version: promptVersions.llm },
     usage: { input_tokens: 100, output_tokens: 10, cost_usd: expect.closeTo(0.00011, 9) },
     droppedSteps: 1,
   });
@@ -176,7 +218,7 @@ test('a finished upload is kept for the api with the outputs of all stages', asy
   const { handle, cache } = setUp();
   const { output } = await handle(input);
   const parts = { sha256: uploadSha256, question: request.question, locale: request.locale };
-  const kept = await lookUpRequest(cache, { ...parts, visionModel: 'gpt-5', llmModel: 'gpt-4o-mini' });
+  const kept = await lookUpRequest(cache, { ...parts, visionModel: answeredBy.vision, llmModel: answeredBy.llm });
   expect(kept).toMatchObject({ preprocess: input.preprocess, rag, vision: { classification } });
   expect(kept?.llm.guidance).toEqual(output.guidance);
 });
@@ -190,7 +232,7 @@ test('an image behind a URL is not kept for the api, since it may change', async
 });
 
 test('an answer that no rule supports is not kept: the next attempt asks again', async () => {
-  const { handle, tasks } = setUp({ ...answer, steps: [] });
+  const { handle, tasks } = setUp({ said: { ...answer, steps: [] } });
   for (const attempt of [1, 2]) {
     await expect(handle(input)).rejects.toMatchObject({ code: 'model_output_invalid' });
     expect(tasks).toHaveLength(attempt);
@@ -201,4 +243,66 @@ test('another edition of the catalogue that says the same about the item is not 
   const { handle } = setUp();
   await handle(input);
   expect((await handle({ ...input, rag: { ...rag, catalogue_version: 'v2' } })).cached).toBe(true);
+});
+
+const quota = new PermanentError('model_quota_exhausted', 'The quota is used up.');
+const cacheNames = (cache: ResultCache) => {
+  const names: string[] = [];
+  const set = cache.set.bind(cache);
+  cache.set = async (name, key, value) => {
+    names.push(name);
+    await set(name, key, value);
+  };
+  return names;
+};
+
+test("a fallback's guidance is kept under its own name alone, and never for the api", async () => {
+  const { handle, asked, cache } = setUp({ fails: quota });
+  const names = cacheNames(cache);
+  expect(await handle(input)).toMatchObject({ cached: false, output: { degraded: 'model_quota_exhausted' } });
+  expect(await handle(input)).toMatchObject({ cached: true, output: { degraded: 'model_quota_exhausted' } });
+  expect(asked).toEqual(['gpt-4o-mini', 'gpt-4o', 'gpt-4o-mini']);
+  expect(names).toEqual(['answer']);
+});
+
+test('where no model may be asked, the rules answer, and that answer is kept nowhere', async () => {
+  const { handle, cache } = setUp({ fails: quota, rules: true });
+  const names = cacheNames(cache);
+  expect(await handle(input)).toMatchObject({
+    cached: false,
+    output: {
+      degraded: 'model_quota_exhausted',
+      engine: { provider: 'rules', model: 'v1' },
+      usage: { input_tokens: 0, output_tokens: 0, cost_usd: 0 },
+      guidance: { steps: [{ text: '내용물을 비우고 헹구세요.', rule_ids: ['beverage-can/rinse'] }] },
+    },
+  });
+  expect(names).toEqual([]);
+});
+
+test('guidance on what a fallback saw is not kept for the api', async () => {
+  const { handle, cache } = setUp();
+  const names = cacheNames(cache);
+  await handle({ ...input, vision: { ...vision, degraded: 'model_timeout' } });
+  expect(names).toEqual(['answer']);
+});
+
+test('a replay asks the model that it names, alone, finds its own answer again, and shares it with nobody', async () => {
+  const replayed = (digit: string, llmModel?: string) => {
+    const replay = { of: `req_${'9'.repeat(32)}`, ...(llmModel && { llmModel }) };
+    return { ...input, request: { ...request, id: `req_${digit.repeat(32)}`, replay } };
+  };
+  const { handle, asked, cache } = setUp();
+  await handle(input);
+  const names = cacheNames(cache);
+  expect((await handle(replayed('1', 'other'))).cached).toBe(false);
+  // As after a crash.
+  expect((await handle(replayed('1', 'other'))).cached).toBe(true);
+  expect((await handle(replayed('2', 'other'))).cached).toBe(false);
+  expect((await handle(replayed('3'))).cached).toBe(false);
+  expect(asked).toEqual(['gpt-4o-mini', 'other', 'other', 'gpt-4o-mini']);
+  expect(names).toEqual(['answer', 'answer', 'answer']);
+
+  const failing = setUp({ fails: quota, rules: true });
+  await expect(failing.handle(replayed('1', 'other'))).rejects.toBe(quota);
 });

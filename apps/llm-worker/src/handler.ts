@@ -1,73 +1,112 @@
-import { callMetered, partialAnswer, type MeteredModel } from '@bunri/engines';
+import { callChain, partialAnswer, type Chain, type ChainDeps, type ChainLink, type ModelLinks } from '@bunri/engines';
 import { nothingUsed, stages, type StageInput, type StageOutput } from '@bunri/queue-contracts';
 import {
   cacheKey,
   normaliseQuestion,
   promptVersions,
   storeRequest,
+  type answerModels,
   type Handler,
   type HandlerContext,
+  type HandlerResult,
   type ResultCache,
   type SingleFlight,
 } from '@bunri/runtime';
 import { groundGuidance, type GuidanceAnswer } from './guidance.ts';
 import type { GuidanceTask } from './prompt.ts';
+import { rulesOnlyOutput } from './rules-guidance.ts';
 
-export interface GuidanceDeps extends MeteredModel<GuidanceTask, GuidanceAnswer> {
+export interface GuidanceDeps extends ChainDeps {
+  readonly models: ModelLinks<GuidanceTask, GuidanceAnswer>;
+  /** Whether guidance is made from the rules alone where no model may be asked. */
+  readonly rules: boolean;
   readonly cache: ResultCache;
   readonly flights: Pick<SingleFlight, 'run'>;
-  /** The configured model of the vision workers: a finished request is kept under the names of both models. */
-  readonly visionModel: string;
+  /** Under whose names the api looks for a finished request. */
+  readonly answeredBy: ReturnType<typeof answerModels>;
 }
+
+type Link = ChainLink<GuidanceTask, GuidanceAnswer>;
+type Input = StageInput<'llm'>;
+type Output = StageOutput<'llm'>;
 
 const cacheName = 'answer';
 
 /**
  * Question, classification and rules in, guidance out. Before it returns, the finished request is kept for the api, which
  * then answers the same upload and question at once. Should the process die between the two, the run that repeats this
- * one finds the answer in the cache and keeps the same again.
+ * one finds the answer in the cache and keeps the same again. Each engine's answers are kept under its own key, so that no
+ * fallback's is ever taken for the first choice's.
  */
 export function makeHandler(deps: GuidanceDeps): Handler<'llm'> {
-  const { cache, engine, flights } = deps;
-  const recall = async (key: string) => {
-    const output = await cache.get(cacheName, key, stages.llm.output);
-    return output && { output, cached: true };
-  };
-  const write = async (key: string, input: StageInput<'llm'>, context: HandlerContext) => {
-    const output = await writeGuidance(deps, input, context);
-    // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
-    await cache.set(cacheName, key, { ...output, usage: nothingUsed });
-    return { output, cached: false };
-  };
+  const { cache, flights } = deps;
   return async (input, context) => {
-    const key = answerCacheKey(input, engine.model);
-    const known = await recall(key);
-    const result =
-      known ??
-      (await flights.run(key, input.request.id, async () => (await recall(key)) ?? (await write(key, input, context))));
+    const recall = async (link: Link) => await cache.get(cacheName, answerCacheKey(input, link), stages.llm.output);
+    const chain = chainFor(input, deps);
+    const known = await recall(chain[0]);
+    const result = known
+      ? { output: known, cached: true }
+      : await flights.run(
+          answerCacheKey(input, chain[0]),
+          input.request.id,
+          async () => await write(deps, chain, input, context, recall),
+        );
     await keepRequest(deps, input, result.output);
     return result;
   };
 }
 
-async function writeGuidance(
-  deps: GuidanceDeps,
-  { request, vision, rag }: StageInput<'llm'>,
-  { signal, onAnswer }: HandlerContext,
-): Promise<StageOutput<'llm'>> {
-  const { question, locale } = request;
-  const task = { question, locale, classification: vision.classification, context: rag };
-  const { value, engine, usage } = await callMetered(deps, task, {
-    signal,
-    onText: (_task, textSoFar) => onAnswer(partialAnswer(textSoFar)),
-  });
-  const { guidance, droppedSteps } = groundGuidance(value, rag);
-  deps.metrics.droppedSteps.inc(droppedSteps);
-  return { guidance, engine, usage, droppedSteps };
+/** A replay compares models, so that nothing may stand in for the one that it names. */
+function chainFor({ request: { replay } }: Input, { models }: GuidanceDeps): Chain<GuidanceTask, GuidanceAnswer> {
+  if (!replay) return models.chain;
+  return [replay.llmModel === undefined ? models.chain[0] : models.forModel(replay.llmModel)];
 }
 
-/** Everything that decides a guidance: of the classification what was seen, not who saw it; of the rules every word that matters. */
-function answerCacheKey({ request, preprocess, vision, rag }: StageInput<'llm'>, model: string): string {
+async function write(
+  deps: GuidanceDeps,
+  chain: Chain<GuidanceTask, GuidanceAnswer>,
+  input: Input,
+  { signal, log, lastAttempt, onAnswer }: HandlerContext,
+  recall: (link: Link) => Promise<Output | null>,
+): Promise<HandlerResult<'llm'>> {
+  const { request, vision, rag } = input;
+  const { owner, question, locale, deadlineAt, replay } = request;
+  const { output, degraded, cached } = await callChain<GuidanceTask, GuidanceAnswer, Output>(
+    chain,
+    {
+      stage: 'llm',
+      owner,
+      deadlineAt,
+      lastAttempt,
+      signal,
+      log,
+      mayHold: replay === undefined,
+      recall,
+      task: async () => ({ question, locale, classification: vision.classification, context: rag }),
+      onText: (textSoFar) => onAnswer(partialAnswer(textSoFar)),
+      accept: async (said, link) => {
+        const { guidance, droppedSteps } = groundGuidance(said.value, rag);
+        deps.metrics.droppedSteps.inc(droppedSteps);
+        const engine = { ...said.engine, prompt_version: promptVersions.llm };
+        const written = { guidance, engine, usage: said.usage, droppedSteps };
+        // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
+        await deps.cache.set(cacheName, answerCacheKey(input, link), { ...written, usage: nothingUsed });
+        return written;
+      },
+      ...(deps.rules && !replay
+        ? { lastResort: () => rulesOnlyOutput({ classification: vision.classification, context: rag, locale }) }
+        : {}),
+    },
+    deps,
+  );
+  return { output: { ...output, ...(degraded && { degraded }) }, cached };
+}
+
+/**
+ * Everything that decides a guidance: of the classification what was seen, not who saw it; of the rules every word that
+ * matters. A replay's is its own: it finds nobody's answer, and nobody finds its.
+ */
+function answerCacheKey({ request, preprocess, vision, rag }: Input, { identity }: Link): string {
   const { engine: _engine, ...seen } = vision.classification;
   // Another edition of the catalogue is no reason to pay again where it says the same about this item.
   const { catalogue_version: _version, ...rules } = rag;
@@ -77,19 +116,22 @@ function answerCacheKey({ request, preprocess, vision, rag }: StageInput<'llm'>,
     request.locale,
     seen,
     rules,
-    model,
+    identity,
     promptVersions.llm,
+    ...(request.replay ? [request.id] : []),
   ]);
 }
 
+/** What the api may give to whoever asks the same: the first choices' answers alone, asked in the usual way. */
 async function keepRequest(
-  { cache, engine, visionModel }: GuidanceDeps,
-  { request, preprocess, vision, rag }: StageInput<'llm'>,
-  llm: StageOutput<'llm'>,
+  { cache, answeredBy }: GuidanceDeps,
+  { request, preprocess, vision, rag }: Input,
+  llm: Output,
 ): Promise<void> {
-  const { source, question, locale } = request;
+  const { source, question, locale, replay } = request;
+  if (replay || vision.degraded || llm.degraded) return;
   // What stands behind a URL may change between two requests; an upload is known by its hash.
   if (source.kind !== 'upload') return;
-  const parts = { sha256: source.sha256, question, locale, visionModel, llmModel: engine.model };
+  const parts = { sha256: source.sha256, question, locale, visionModel: answeredBy.vision, llmModel: answeredBy.llm };
   await storeRequest(cache, parts, { preprocess, vision, rag, llm });
 }

@@ -1,19 +1,34 @@
-import { assertPriced } from '@bunri/engines';
-import { openCache, openRedis, openSingleFlight, runApp, serveWorker } from '@bunri/runtime';
+import { assertPriced, readFallbacks } from '@bunri/engines';
+import {
+  answerModels,
+  createSpending,
+  openCache,
+  openRedis,
+  openSingleFlight,
+  runApp,
+  serveWorker,
+} from '@bunri/runtime';
 import { configSchema } from './config.ts';
-import { createGuidanceEngine } from './engine.ts';
+import { createGuidanceModels } from './engine.ts';
 import { makeHandler } from './handler.ts';
 
 runApp('llm-worker', configSchema, process.env, async (app) => {
-  const { config, metrics } = app;
-  const { MODEL_PRICES: prices } = config;
+  const { config, metrics, log } = app;
+  const { MODEL_PRICES: prices, REDIS_PREFIX: prefix } = config;
   assertPriced(prices, config.LLM_MODEL);
 
   const redis = openRedis(app, 'consumer');
-  const cache = openCache(app, redis);
-  const engine = createGuidanceEngine(config);
-  const flights = openSingleFlight(app, 'llm', redis);
-  const handler = makeHandler({ cache, flights, engine, prices, metrics, visionModel: config.VISION_MODEL });
+  const caps = { totalUsd: config.SPENDING_CAP_USD_PER_DAY, ownerUsd: config.SPENDING_CAP_USD_PER_OWNER };
+  const handler = makeHandler({
+    cache: openCache(app, redis),
+    flights: openSingleFlight(app, 'llm', redis),
+    models: createGuidanceModels(config, { redis, metrics, log }),
+    rules: readFallbacks(config.LLM_FALLBACKS).rules,
+    answeredBy: answerModels(config),
+    spending: createSpending({ redis, prefix, caps, metrics, log }),
+    prices,
+    metrics,
+  });
 
   await serveWorker(app, 'llm', redis, handler);
 });

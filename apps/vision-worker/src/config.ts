@@ -1,17 +1,28 @@
 import { z } from 'zod';
-import { modelApiSettings, modelSettings, processSettings, storageSettings, workerSettings } from '@bunri/runtime';
-import { priceSetting } from '@bunri/engines';
+import {
+  fallbackSettings,
+  modelApiSettings,
+  modelSettings,
+  processSettings,
+  spendingSettings,
+  storageSettings,
+  workerSettings,
+} from '@bunri/runtime';
+import { checkFallbacks, limitSetting, priceSetting } from '@bunri/engines';
 
-export const configSchema = z.object({
-  ...processSettings,
-  ...storageSettings,
-  ...workerSettings,
-  ...modelApiSettings,
-  MODEL_PRICES: priceSetting,
-  VISION_MODEL: modelSettings.VISION_MODEL,
-  VISION_REASONING_EFFORT: z.enum(['none', 'minimal', 'low', 'medium', 'high']).optional().meta({
-    description: 'how long a reasoning model may think; other models refuse it; without it their own default',
-  }),
-});
+export const configSchema = z
+  .object({
+    ...processSettings,
+    ...storageSettings,
+    ...workerSettings,
+    ...modelApiSettings,
+    ...spendingSettings,
+    MODEL_PRICES: priceSetting,
+    MODEL_LIMITS: limitSetting,
+    VISION_MODEL: modelSettings.VISION_MODEL,
+    VISION_REASONING_EFFORT: modelSettings.VISION_REASONING_EFFORT,
+    VISION_FALLBACKS: fallbackSettings.VISION_FALLBACKS,
+  })
+  .superRefine(checkFallbacks('VISION_FALLBACKS', 'VISION_MODEL'));
 
 export type ReasoningEffort = NonNullable<z.infer<typeof configSchema>['VISION_REASONING_EFFORT']>;

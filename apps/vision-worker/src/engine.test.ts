@@ -11,11 +11,12 @@ import {
   createMetrics,
   createResultCache,
   createSingleFlight,
+  createSpending,
   createStorage,
   StageAbort,
 } from '@bunri/runtime';
 import { drawSamplePhoto, startModelApiSimulator, type FaultPlan } from '@bunri/testkit';
-import { createVisionEngine } from './engine.ts';
+import { createVisionModels } from './engine.ts';
 import { makeHandler } from './handler.ts';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
@@ -27,7 +28,8 @@ afterEach(async () => {
 /** The handler as the app builds it, with a stored photo, against a real Redis and S3 and a simulated model API. */
 async function setUp(faults: FaultPlan = []) {
   const simulator = await startModelApiSimulator({ latency: { vision: [0, 0], answer: [0, 0] }, seed: 1, faults });
-  closers.push(async () => await simulator.stop());
+  const second = await startModelApiSimulator({ latency: { vision: [0, 0], answer: [0, 0] }, seed: 2 });
+  closers.push(async () => await Promise.all([simulator.stop(), second.stop()]).then(() => undefined));
 
   const prefix = `{t${randomUUID()}}`;
   const redis = connectConsumer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log });
@@ -50,18 +52,26 @@ async function setUp(faults: FaultPlan = []) {
   await storage.put('images/photo.jpg', photo, 'image/jpeg');
 
   const metrics = createMetrics({ app: 'test', processMetrics: false });
-  const engine = createVisionEngine({
+  const settings = {
     OPENAI_API_KEY: 'sk-test',
     OPENAI_BASE_URL: simulator.baseUrl,
+    FALLBACK_API_KEY: 'sk-second',
+    FALLBACK_BASE_URL: second.baseUrl,
+    MODEL_PRICES: defaultPrices,
+    MODEL_LIMITS: {},
+    REDIS_PREFIX: prefix,
     VISION_MODEL: 'gpt-5',
-    VISION_REASONING_EFFORT: 'low',
-  });
+    VISION_REASONING_EFFORT: 'low' as const,
+    VISION_FALLBACKS: 'fallback:gpt-4o',
+  };
+  const models = createVisionModels(settings, { redis, metrics, log });
+  const spending = createSpending({ redis, prefix, caps: {}, metrics, log });
   const cache = createResultCache({ redis, prefix, metrics });
   const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
   closers.push(async () => await flights.close());
-  const handler = makeHandler({ engine, storage, cache, flights, prices: defaultPrices, metrics });
+  const handler = makeHandler({ models, storage, cache, flights, spending, prices: defaultPrices, metrics });
 
-  const ask = async (question: string, locale: Locale, signal = new AbortController().signal) => {
+  const ask = async (question: string, locale: Locale, signal = new AbortController().signal, lastAttempt = false) => {
     const request = {
       id: `req_${'0'.repeat(32)}`,
       owner: 'owner',
@@ -70,12 +80,15 @@ async function setUp(faults: FaultPlan = []) {
       source: { kind: 'url', url: 'https://example.com/photo.jpg' } as const,
       priority: 'interactive' as const,
       createdAt: 0,
-      deadlineAt: 60_000,
+      deadlineAt: Date.now() + 60_000,
     };
     const preprocess = { sha256: 'a'.repeat(64), key: 'images/photo.jpg', width: 200, height: 150, sizeBytes: 1 };
-    return await handler({ request, preprocess }, { log, signal, jobId: 'job', onAnswer: () => undefined });
+    return await handler(
+      { request, preprocess },
+      { log, signal, jobId: 'job', lastAttempt, onAnswer: () => undefined },
+    );
   };
-  return { ask, simulator, metrics };
+  return { ask, simulator, second, metrics };
 }
 
 test.each([
@@ -127,4 +140,41 @@ test('an abort ends the call of the model at once', async () => {
   await expect(asked).rejects.toMatchObject({ name: 'StageAbort', reason: 'canceled' });
   while (simulator.calls()[0]?.durationMs === null) await delay(5);
   expect(simulator.calls()[0]?.aborted).toBe(true);
+});
+
+const never = new AbortController().signal;
+
+test('a quota that is used up is asked for once: the second provider answers, and later questions go to it at once', async () => {
+  const { ask, simulator, second, metrics } = await setUp([{ fault: 'quota' }]);
+  for (const question of ['캔?', '병?', '종이?']) {
+    expect((await ask(question, 'ko')).output).toMatchObject({
+      degraded: 'model_quota_exhausted',
+      classification: { engine: { model: 'simulator/gpt-4o' } },
+    });
+  }
+  expect([simulator.calls().length, second.calls().length]).toEqual([1, 3]);
+  expect((await metrics.breakerState.get()).values).toContainEqual({ labels: { model: 'primary:gpt-5' }, value: 2 });
+});
+
+test('an outage spends attempts, falls back on the last one, and after five failures the first choice is not called', async () => {
+  const { ask, simulator, second } = await setUp([{ fault: 'server_error' }]);
+  const outcomes: unknown[] = [];
+  for (const lastAttempt of [false, false, false, true]) {
+    outcomes.push(
+      await ask('캔?', 'ko', never, lastAttempt).then(
+        ({ output }) => output.degraded,
+        (error: Error) => error.name,
+      ),
+    );
+  }
+  expect(outcomes).toEqual(['TransientError', 'TransientError', 'TransientError', 'model_unavailable']);
+  await expect(ask('병?', 'ko')).rejects.toMatchObject({ code: 'model_unavailable' });
+  for (const question of ['종이?', '비닐?', '유리?']) expect((await ask(question, 'ko')).output.degraded).toBeDefined();
+  expect([simulator.calls().length, second.calls().length]).toEqual([5, 4]);
+});
+
+test('only the first choice is told how long to think', async () => {
+  const { ask, second } = await setUp([{ fault: 'quota' }]);
+  await ask('캔?', 'ko');
+  expect(second.calls()).toMatchObject([{ model: 'gpt-4o', status: 200 }]);
 });

@@ -1,11 +1,12 @@
 import { expect, test } from '@jest/globals';
-import type { InferenceEngine } from '@bunri/engines';
+import type { ChainLink } from '@bunri/engines';
 import { catalogue, catalogueVersion } from '@bunri/knowledge';
-import type { StageInput } from '@bunri/queue-contracts';
+import type { Request, StageInput } from '@bunri/queue-contracts';
 import {
   cacheKey,
   createLogger,
   createMetrics,
+  PermanentError,
   promptVersions,
   type HandlerContext,
   type ResultCache,
@@ -24,11 +25,13 @@ const answer: VisionAnswer = {
   condition: { cap: 'on', rinsed: 'no', contamination: 'none', label: 'on' },
 };
 
-function inputOf(change: { question?: string; locale?: 'ko' | 'en'; sha256?: string } = {}): StageInput<'vision'> {
+function inputOf(
+  change: { id?: string; question?: string; locale?: 'ko' | 'en'; sha256?: string; replay?: Request['replay'] } = {},
+): StageInput<'vision'> {
   const sha256 = change.sha256 ?? 'a'.repeat(64);
   return {
     request: {
-      id: `req_${'0'.repeat(32)}`,
+      id: change.id ?? `req_${'0'.repeat(32)}`,
       owner: 'owner',
       question: change.question ?? '이거 어떻게 버려요?',
       locale: change.locale ?? 'ko',
@@ -36,6 +39,7 @@ function inputOf(change: { question?: string; locale?: 'ko' | 'en'; sha256?: str
       priority: 'interactive',
       createdAt: 0,
       deadlineAt: 60_000,
+      ...(change.replay && { replay: change.replay }),
     },
     preprocess: { sha256, key: `images/${sha256}.jpg`, width: 10, height: 10, sizeBytes: 3 },
   };
@@ -45,6 +49,7 @@ const context: HandlerContext = {
   log: createLogger({ app: 'test', level: 'error', silent: true }),
   signal: new AbortController().signal,
   jobId: 'job',
+  lastAttempt: false,
   onAnswer: () => undefined,
 };
 
@@ -60,32 +65,58 @@ function memoryCache(): ResultCache {
 /** Nobody else asks. */
 const alone = { run: async <R>(_key: string, _requestId: string, work: () => Promise<R>) => await work() };
 
-/** A handler whose model always gives `said`, and the log of what it did. */
-function setUp({ said = answer, stored = image }: { said?: VisionAnswer; stored?: Uint8Array | null } = {}) {
+interface SetUp {
+  readonly said?: VisionAnswer;
+  readonly stored?: Uint8Array | null;
+  /** What calls of the first choice throw. */
+  readonly fails?: Error;
+}
+
+/** A handler whose models always give `said`, with a fallback behind the first choice, and the log of what it did. */
+function setUp({ said = answer, stored = image, fails }: SetUp = {}) {
   const done: string[] = [];
   const tasks: VisionTask[] = [];
-  const engine: InferenceEngine<VisionTask, VisionAnswer> = {
-    model: 'gpt-5',
-    load: () => Promise.resolve(),
-    predict: (batch) => {
-      done.push('model');
-      tasks.push(...batch);
-      const tokens = { input: 100, cachedInput: 0, output: 10 };
-      return Promise.resolve(batch.map(() => ({ value: said, tokens, engine: { provider: 'fake', model: 'dated' } })));
+  const link = (model: string, error?: Error): ChainLink<VisionTask, VisionAnswer> => ({
+    name: `primary:${model}`,
+    identity: model,
+    expect: () => ({ input: 100, cachedInput: 0, output: 10 }),
+    breaker: {
+      admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
-    unload: () => Promise.resolve(),
-    memoryBytes: () => 0,
-  };
+    budget: { admit: async () => ({ settle: async () => {} }), pause: async () => {} },
+    engine: {
+      model,
+      load: () => Promise.resolve(),
+      predict: (batch) => {
+        done.push(model);
+        tasks.push(...batch);
+        if (error) return Promise.reject(error);
+        const tokens = { input: 100, cachedInput: 0, output: 10 };
+        return Promise.resolve(
+          batch.map(() => ({ value: said, tokens, engine: { provider: 'fake', model: 'dated' } })),
+        );
+      },
+      unload: () => Promise.resolve(),
+      memoryBytes: () => 0,
+    },
+  });
   const storage = {
     getBytes: (key: string) => {
       done.push(`read ${key}`);
       return Promise.resolve(stored);
     },
   };
-  const prices = { 'gpt-5': { input: 1, cachedInput: 1, output: 1 } };
+  const price = { input: 1, cachedInput: 1, output: 1 };
+  const prices = { 'gpt-5': price, 'gpt-4o': price, other: price };
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const cache = memoryCache();
-  return { done, tasks, cache, handle: makeHandler({ engine, storage, cache, flights: alone, prices, metrics }) };
+  const models = {
+    chain: [link('gpt-5', fails), link('gpt-4o')] as const,
+    forModel: (model: string) => link(model, fails),
+  };
+  const spending = { reserve: async () => ({ settle: async () => {} }) };
+  const handle = makeHandler({ models, storage, cache, flights: alone, spending, prices, metrics });
+  return { done, tasks, cache, handle };
 }
 
 test('the model sees photo and question in one call, and the code says who answered and for how much', async () => {
@@ -93,7 +124,11 @@ test('the model sees photo and question in one call, and the code says who answe
   const { output, cached } = await handle(inputOf(), context);
   expect(tasks).toEqual([{ image, question: '이거 어떻게 버려요?', locale: 'ko' }]);
   expect(cached).toBe(false);
-  expect(output.classification.engine).toEqual({ provider: 'fake', model: 'dated' });
+  expect(output.classification.engine).toEqual({
+    provider: 'fake',
+    model: 'dated',
+    prompt_version: promptVersions.vision,
+  });
   expect(output.usage).toEqual({ input_tokens: 100, output_tokens: 10, cost_usd: expect.closeTo(0.00011, 9) });
 });
 
@@ -101,7 +136,7 @@ test('the same photo and question are paid for once, and are not even read again
   const { handle, done } = setUp();
   const first = await handle(inputOf(), context);
   const again = await handle(inputOf({ question: '  이거 어떻게  버려요? ' }), context);
-  expect(done).toEqual([`read images/${'a'.repeat(64)}.jpg`, 'model']);
+  expect(done).toEqual([`read images/${'a'.repeat(64)}.jpg`, 'gpt-5']);
   expect(again).toEqual({
     cached: true,
     output: {
@@ -141,6 +176,44 @@ test('another prompt or catalogue reuses nothing, since both versions are in the
   const keys: string[] = [];
   cache.set = (_name, key) => Promise.resolve(void keys.push(key));
   await handle(inputOf({ question: 'A Can?' }), context);
-  const decides = ['a'.repeat(64), 'a can?', 'ko', 'gpt-5', promptVersions.vision, null, catalogueVersion];
+  const decides = ['a'.repeat(64), 'a can?', 'ko', 'gpt-5', promptVersions.vision, catalogueVersion];
   expect(keys).toEqual([cacheKey(decides)]);
+});
+
+const quota = new PermanentError('model_quota_exhausted', 'The quota is used up.');
+
+test("a fallback's classification says why the first choice did not make it, and never passes for the first choice's", async () => {
+  const { handle, done, cache } = setUp({ fails: quota });
+  const first = await handle(inputOf(), context);
+  expect(first).toMatchObject({ cached: false, output: { degraded: 'model_quota_exhausted' } });
+  const again = await handle(inputOf(), context);
+  expect(again).toMatchObject({ cached: true, output: { degraded: 'model_quota_exhausted' } });
+  // The first choice is asked again, the fallback is not paid again; the photo is read for the call alone.
+  const photo = `read images/${'a'.repeat(64)}.jpg`;
+  expect(done).toEqual([photo, 'gpt-5', 'gpt-4o', photo, 'gpt-5']);
+
+  const recovered = setUp();
+  Object.assign(recovered.cache, cache);
+  const { output, cached } = await recovered.handle(inputOf(), context);
+  expect([output.degraded, cached]).toEqual([undefined, false]);
+});
+
+test('a replay asks the model that it names, alone, finds its own answer again, and shares it with nobody', async () => {
+  const replay = { of: `req_${'1'.repeat(32)}`, visionModel: 'other' };
+  const { handle, done } = setUp();
+  const models = () => done.filter((line) => !line.startsWith('read'));
+  await handle(inputOf(), context);
+  const mine = inputOf({ id: `req_${'2'.repeat(32)}`, replay });
+  expect((await handle(mine, context)).cached).toBe(false);
+  // As after a crash.
+  expect((await handle(mine, context)).cached).toBe(true);
+  expect((await handle(inputOf({ id: `req_${'3'.repeat(32)}`, replay }), context)).cached).toBe(false);
+  expect((await handle(inputOf({ id: `req_${'4'.repeat(32)}`, replay: { of: replay.of } }), context)).cached).toBe(
+    false,
+  );
+  expect(models()).toEqual(['gpt-5', 'other', 'other', 'gpt-5']);
+
+  const failing = setUp({ fails: quota });
+  await expect(failing.handle(inputOf({ replay }), context)).rejects.toBe(quota);
+  expect(failing.done).not.toContain('gpt-4o');
 });

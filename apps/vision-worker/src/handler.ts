@@ -1,83 +1,106 @@
-import { callMetered, type MeteredModel } from '@bunri/engines';
+import { callChain, type Chain, type ChainDeps, type ChainLink, type ModelLinks } from '@bunri/engines';
 import { catalogueVersion } from '@bunri/knowledge';
-import {
-  classificationSchema,
-  nothingUsed,
-  type Request,
-  type StageInput,
-  type StageOutput,
-} from '@bunri/queue-contracts';
+import { classificationSchema, nothingUsed, type StageInput, type StageOutput } from '@bunri/queue-contracts';
 import {
   cacheKey,
   normaliseQuestion,
   PermanentError,
   promptVersions,
   type Handler,
+  type HandlerContext,
   type HandlerResult,
   type ResultCache,
   type SingleFlight,
   type Storage,
 } from '@bunri/runtime';
-import type { ReasoningEffort } from './config.ts';
 import { classify, type VisionAnswer } from './classify.ts';
 import type { VisionTask } from './prompt.ts';
 
-export interface VisionDeps extends MeteredModel<VisionTask, VisionAnswer> {
+export interface VisionDeps extends ChainDeps {
+  readonly models: ModelLinks<VisionTask, VisionAnswer>;
   readonly storage: Pick<Storage, 'getBytes'>;
-  readonly cache: ResultCache;
+  readonly cache: Pick<ResultCache, 'get' | 'set'>;
   readonly flights: Pick<SingleFlight, 'run'>;
-  /** How long the model may think, where that is set: another effort may see another thing. */
-  readonly effort?: ReasoningEffort | undefined;
 }
+
+type Link = ChainLink<VisionTask, VisionAnswer>;
+type Input = StageInput<'vision'>;
 
 const cacheName = 'vision';
 
-/** Photo and question in, classification out: from the cache where the same photo was asked about in the same words. */
+/**
+ * Photo and question in, classification out: from the cache where the same photo was asked about in the same words. Each
+ * engine's answers are kept under its own key, so that no fallback's is ever taken for the first choice's.
+ */
 export function makeHandler(deps: VisionDeps): Handler<'vision'> {
-  const { storage, cache, flights } = deps;
-  const recall = async (key: string) => {
-    const classification = await cache.get(cacheName, key, classificationSchema);
-    return classification && { output: { classification, usage: nothingUsed }, cached: true };
+  const { cache, flights } = deps;
+  return async (input, context) => {
+    const recall = async (link: Link): Promise<StageOutput<'vision'> | null> => {
+      const classification = await cache.get(cacheName, visionCacheKey(input, link), classificationSchema);
+      return classification && { classification, usage: nothingUsed };
+    };
+    const chain = chainFor(input, deps);
+    const known = await recall(chain[0]);
+    if (known) return { output: known, cached: true };
+    const key = visionCacheKey(input, chain[0]);
+    return await flights.run(key, input.request.id, async () => await look(deps, chain, input, context, recall));
   };
-  return async ({ request, preprocess }, { signal }) => {
-    const key = visionCacheKey({ request, preprocess }, deps);
-    const known = await recall(key);
-    if (known) return known;
-    return await flights.run(
-      key,
-      request.id,
-      async () => (await recall(key)) ?? (await look(key, request, preprocess, signal)),
-    );
-  };
-
-  async function look(
-    key: string,
-    { question, locale }: Request,
-    preprocess: StageOutput<'preprocess'>,
-    signal: AbortSignal,
-  ): Promise<HandlerResult<'vision'>> {
-    const image = await storage.getBytes(preprocess.key, signal);
-    if (!image) throw new PermanentError('image_missing', 'The stored photo has been deleted. Send it again.');
-    const { value, engine: answeredBy, usage } = await callMetered(deps, { image, question, locale }, { signal });
-    const classification = classify(value, locale, answeredBy);
-    // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
-    await cache.set(cacheName, key, classification);
-    return { output: { classification, usage }, cached: false };
-  }
 }
 
-/** Everything that decides a classification. */
-function visionCacheKey(
-  { request, preprocess }: StageInput<'vision'>,
-  { engine: { model }, effort }: VisionDeps,
-): string {
+/** A replay compares models, so that nothing may stand in for the one that it names. */
+function chainFor({ request: { replay } }: Input, { models }: VisionDeps): Chain<VisionTask, VisionAnswer> {
+  if (!replay) return models.chain;
+  return [replay.visionModel === undefined ? models.chain[0] : models.forModel(replay.visionModel)];
+}
+
+async function look(
+  deps: VisionDeps,
+  chain: Chain<VisionTask, VisionAnswer>,
+  input: Input,
+  { signal, log, lastAttempt }: HandlerContext,
+  recall: (link: Link) => Promise<StageOutput<'vision'> | null>,
+): Promise<HandlerResult<'vision'>> {
+  const { owner, question, locale, deadlineAt, replay } = input.request;
+  const { output, degraded, cached } = await callChain<VisionTask, VisionAnswer, StageOutput<'vision'>>(
+    chain,
+    {
+      stage: 'vision',
+      owner,
+      deadlineAt,
+      lastAttempt,
+      signal,
+      log,
+      mayHold: replay === undefined,
+      recall,
+      task: async () => ({ image: await readImage(deps, input, signal), question, locale }),
+      accept: async (said, link) => {
+        const engine = { ...said.engine, prompt_version: promptVersions.vision };
+        const classification = classify(said.value, locale, engine);
+        // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
+        await deps.cache.set(cacheName, visionCacheKey(input, link), classification);
+        return { classification, usage: said.usage };
+      },
+    },
+    deps,
+  );
+  return { output: { ...output, ...(degraded && { degraded }) }, cached };
+}
+
+async function readImage({ storage }: VisionDeps, { preprocess }: Input, signal: AbortSignal): Promise<Uint8Array> {
+  const image = await storage.getBytes(preprocess.key, signal);
+  if (!image) throw new PermanentError('image_missing', 'The stored photo has been deleted. Send it again.');
+  return image;
+}
+
+/** Everything that decides a classification. A replay's is its own: it finds nobody's answer, and nobody finds its. */
+function visionCacheKey({ request, preprocess }: Input, { identity }: Link): string {
   return cacheKey([
     preprocess.sha256,
     normaliseQuestion(request.question),
     request.locale,
-    model,
+    identity,
     promptVersions.vision,
-    effort ?? null,
     catalogueVersion,
+    ...(request.replay ? [request.id] : []),
   ]);
 }

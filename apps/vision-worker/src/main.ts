@@ -1,24 +1,31 @@
 import { assertPriced } from '@bunri/engines';
-import { openCache, openRedis, openSingleFlight, openStorage, runApp, serveWorker } from '@bunri/runtime';
+import {
+  createSpending,
+  openCache,
+  openRedis,
+  openSingleFlight,
+  openStorage,
+  runApp,
+  serveWorker,
+} from '@bunri/runtime';
 import { configSchema } from './config.ts';
-import { createVisionEngine } from './engine.ts';
+import { createVisionModels } from './engine.ts';
 import { makeHandler } from './handler.ts';
 
 runApp('vision-worker', configSchema, process.env, async (app) => {
-  const { config, metrics } = app;
-  const { MODEL_PRICES: prices } = config;
+  const { config, metrics, log } = app;
+  const { MODEL_PRICES: prices, REDIS_PREFIX: prefix } = config;
   assertPriced(prices, config.VISION_MODEL);
 
   const redis = openRedis(app, 'consumer');
   const storage = openStorage(app);
-  const cache = openCache(app, redis);
-  const flights = openSingleFlight(app, 'vision', redis);
+  const caps = { totalUsd: config.SPENDING_CAP_USD_PER_DAY, ownerUsd: config.SPENDING_CAP_USD_PER_OWNER };
   const handler = makeHandler({
     storage,
-    cache,
-    flights,
-    engine: createVisionEngine(config),
-    effort: config.VISION_REASONING_EFFORT,
+    cache: openCache(app, redis),
+    flights: openSingleFlight(app, 'vision', redis),
+    models: createVisionModels(config, { redis, metrics, log }),
+    spending: createSpending({ redis, prefix, caps, metrics, log }),
     prices,
     metrics,
   });

@@ -1,4 +1,8 @@
 export * from './engine.ts';
+export * from './fallback-setting.ts';
+export * from './limit-setting.ts';
+export * from './model-chain.ts';
+export * from './model-links.ts';
 export * from './openai.ts';
 export { createOpenAiClient, type OpenAiClientOptions, type StructuredCall } from './openai-responses.ts';
 export * from './partial-answer.ts';
@@ -6,3 +10,4 @@ export * from './prices.ts';
 export * from './metered-model.ts';
 export * from './price-setting.ts';
 export * from './prompt-data.ts';
+export { toldBefore } from './rate-limit-headers.ts';

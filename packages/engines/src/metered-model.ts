@@ -5,14 +5,14 @@ import { paidBefore, type PaidFor } from './paid-failure.ts';
 import { costUsd, type Prices } from './prices.ts';
 
 export interface MeteredModel<Task, Value> {
-  readonly engine: InferenceEngine<Task, Value>;
+  readonly engine: Pick<InferenceEngine<Task, Value>, 'model' | 'predict'>;
   readonly prices: Prices;
   readonly metrics: Metrics;
 }
 
 /**
  * One call of the model, counted and timed under its configured name: failed calls too, with the tokens of an answer that
- * was paid for and then refused.
+ * was paid for and then refused; `usageBefore` tells these of the error.
  *
  * @throws what the engine throws, unchanged.
  */
@@ -40,17 +40,26 @@ export async function callMetered<Task, Value>(
   }
 }
 
-function account<Task, Value>(
-  { engine: { model }, prices, metrics }: MeteredModel<Task, Value>,
-  { tokens, engine: answeredBy }: PaidFor,
-): Usage {
+/** What a call of the model had cost when it failed; undefined where nothing is known of it. */
+export function usageBefore(model: string, prices: Prices, error: unknown): Usage | undefined {
+  const paid = paidBefore(error);
+  return paid && usageOf(model, prices, paid);
+}
+
+function usageOf(model: string, prices: Prices, { tokens, engine: answeredBy }: PaidFor): Usage {
   // By the configured name, which was priced at the start: an unknown alias must not fail an answer that is paid for.
   const cost = costUsd(prices, answeredBy.provider === 'simulator' ? answeredBy.model : model, tokens);
+  return { input_tokens: tokens.input, output_tokens: tokens.output, cost_usd: cost };
+}
+
+function account<Task, Value>({ engine: { model }, prices, metrics }: MeteredModel<Task, Value>, paid: PaidFor): Usage {
+  const { tokens } = paid;
+  const usage = usageOf(model, prices, paid);
   metrics.modelTokens.inc({ model, direction: 'input' }, tokens.input);
   metrics.modelTokens.inc({ model, direction: 'cached_input' }, tokens.cachedInput);
   metrics.modelTokens.inc({ model, direction: 'output' }, tokens.output);
-  metrics.modelCost.inc({ model }, cost);
-  return { input_tokens: tokens.input, output_tokens: tokens.output, cost_usd: cost };
+  metrics.modelCost.inc({ model }, usage.cost_usd);
+  return usage;
 }
 
 function outcomeOf(error: unknown, signal: AbortSignal): string {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { assertPriced, costUsd, defaultPrices, pricesSchema } from './prices.ts';
+import { assertPriced, costUsd, defaultPrices, expectedTokens, pricesSchema } from './prices.ts';
 
 const million = { input: 1_000_000, cachedInput: 0, output: 0 };
 
@@ -28,4 +28,16 @@ test('a table with a misspelt or negative price is refused', () => {
   expect(pricesSchema.safeParse({ own: { input: 1, cachedInput: 1, output: 1 } }).success).toBe(true);
   expect(pricesSchema.safeParse({ own: { input: 1, cached: 1, output: 1 } }).success).toBe(false);
   expect(pricesSchema.safeParse({ own: { input: -1, cachedInput: 1, output: 1 } }).success).toBe(false);
+});
+
+test('about what a call will use is known before it is made', () => {
+  const text = 'How do I throw this away?';
+  const english = expectedTokens({ instructions: 'x'.repeat(4_000), text });
+  expect(english.input).toBeGreaterThan(1_000);
+  expect(english.input).toBeLessThan(1_010);
+  // A Korean character counts for more than twice an English one, a photo for about a thousand tokens.
+  expect(expectedTokens({ instructions: '가'.repeat(4_000), text }).input).toBeGreaterThan(2_500);
+  const image = { bytes: new Uint8Array(10), mediaType: 'image/jpeg' };
+  expect(expectedTokens({ instructions: '', text, image }).input).toBeGreaterThan(1_000);
+  expect(expectedTokens({ instructions: '', text, maxOutputTokens: 50 }).output).toBe(50);
 });

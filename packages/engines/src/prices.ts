@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TokenCount } from './engine.ts';
+import type { StructuredCall } from './openai-responses.ts';
 
 const usdPerMillion = z.number().nonnegative();
 
@@ -55,4 +56,28 @@ function priceOf(prices: Prices, model: string): Prices[string] {
     );
   }
   return price;
+}
+
+/** What a photo of about a megapixel counts as: between 765 (gpt-4o) and 1,500 (gpt-5) by OpenAI's guide to images. */
+const imageTokens = 1_100;
+/** Of classifications and of guidance, thinking included. */
+const typicalOutputTokens = 500;
+/** Tokens a character: four of English make one; of Korean, about three make two. */
+const tokensPerCharacter = { ascii: 0.25, other: 0.65 };
+
+/**
+ * About what a call will use, for budgets and caps before it is made. Nothing is taken to come from the provider's prefix
+ * cache, so that the cost is rather too high; the schema is not counted.
+ */
+export function expectedTokens(
+  call: Pick<StructuredCall<unknown>, 'instructions' | 'text' | 'image' | 'maxOutputTokens'>,
+): TokenCount {
+  const text = textTokens(call.instructions) + textTokens(call.text);
+  const output = Math.min(typicalOutputTokens, call.maxOutputTokens ?? typicalOutputTokens);
+  return { input: Math.ceil(text + (call.image ? imageTokens : 0)), cachedInput: 0, output };
+}
+
+function textTokens(text: string): number {
+  const others = text.match(/\P{ASCII}/gu)?.length ?? 0;
+  return (text.length - others) * tokensPerCharacter.ascii + others * tokensPerCharacter.other;
 }

@@ -14,9 +14,30 @@ export interface RequestCacheParts {
   readonly sha256: string;
   readonly question: string;
   readonly locale: Locale;
-  /** The models as they are configured, not as a provider reports them. */
+  /** Of `answerModels`. */
   readonly visionModel: string;
   readonly llmModel: string;
+}
+
+/** Settings of `modelSettings`, under whose names the api looks for answers and the llm workers keep them. */
+export interface AnswerSettings {
+  readonly OPENAI_BASE_URL?: string | undefined;
+  readonly VISION_MODEL: string;
+  readonly VISION_REASONING_EFFORT?: string | undefined;
+  readonly LLM_MODEL: string;
+  readonly CONTEXT_TOKEN_BUDGET: number;
+}
+
+/**
+ * What tells the answers of these settings from those of others: the models as they are configured, not as a provider
+ * reports them, with all that decides what they say. For keys, not for people.
+ */
+export function answerModels(settings: AnswerSettings): { vision: string; llm: string } {
+  const { OPENAI_BASE_URL, VISION_MODEL, VISION_REASONING_EFFORT, LLM_MODEL, CONTEXT_TOKEN_BUDGET } = settings;
+  return {
+    vision: JSON.stringify([OPENAI_BASE_URL ?? null, VISION_MODEL, VISION_REASONING_EFFORT ?? null]),
+    llm: JSON.stringify([OPENAI_BASE_URL ?? null, LLM_MODEL, CONTEXT_TOKEN_BUDGET]),
+  };
 }
 
 /** The outputs of all stages: what a finished record is made of. */

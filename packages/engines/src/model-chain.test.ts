@@ -1,0 +1,363 @@
+import { expect, test } from '@jest/globals';
+import type { FailureCode, Usage } from '@bunri/queue-contracts';
+import {
+  createLogger,
+  createMetrics,
+  PermanentError,
+  RateLimitedError,
+  StageAbort,
+  TransientError,
+} from '@bunri/runtime';
+import type { TokenCount } from './engine.ts';
+import { callChain, type Chain, type ChainCall, type ChainLink } from './model-chain.ts';
+import { notePaid } from './paid-failure.ts';
+
+const now = 1_000_000;
+const farDeadline = now + 60_000;
+const tokens: TokenCount = { input: 1_000, cachedInput: 0, output: 100 };
+/** A dollar for a million tokens: what is expected below costs 0.0022, what is answered 0.0011. */
+const price = { input: 1, cachedInput: 1, output: 1 };
+const prices = { first: price, second: price, third: price };
+
+const permanent = (code: FailureCode) => new PermanentError(code, code);
+const transient = (code: FailureCode) => new TransientError(code, code);
+const rateLimit = (waitMs: number) => new RateLimitedError(waitMs, 'wait');
+
+interface Behaviour {
+  /** What a call throws; without it the engine answers with its name. */
+  readonly fails?: Error;
+  readonly open?: { readonly code: FailureCode; readonly waitMs: number };
+  readonly budget?: Error;
+  readonly known?: string;
+  readonly provider?: string;
+  /** Answers only when it is aborted. */
+  readonly hangs?: boolean;
+}
+
+/** A chain of engines that behave so, and a log of all that was done with them. */
+function setUp(behaviours: Record<string, Behaviour>, refusedOwner?: string) {
+  const done: string[] = [];
+  const reserved: { usd: number; paid?: Usage | undefined }[] = [];
+  const links = Object.entries(behaviours).map(([model, behaviour]): ChainLink<string, string> => {
+    const engine = { provider: behaviour.provider ?? 'fake', model };
+    return {
+      name: `primary:${model}`,
+      identity: model,
+      engine: {
+        model,
+        load: () => Promise.resolve(),
+        unload: () => Promise.resolve(),
+        memoryBytes: () => 0,
+        predict: async (batch, { signal }) => {
+          done.push(`${model} called`);
+          if (behaviour.hangs) await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          signal.throwIfAborted();
+          if (behaviour.fails) return Promise.reject(behaviour.fails);
+          return Promise.resolve(batch.map(() => ({ value: `${model}'s answer`, engine, tokens })));
+        },
+      },
+      expect: () => ({ input: 2_000, cachedInput: 0, output: 200 }),
+      breaker: {
+        admit: () =>
+          Promise.resolve(
+            behaviour.open
+              ? { admitted: false, ...behaviour.open }
+              : {
+                  admitted: true,
+                  call: {
+                    succeeded: () => Promise.resolve(void done.push(`${model} succeeded`)),
+                    failed: () => Promise.resolve(void done.push(`${model} failed`)),
+                  },
+                },
+          ),
+      },
+      budget: {
+        admit: () =>
+          behaviour.budget
+            ? Promise.reject(behaviour.budget)
+            : Promise.resolve({
+                settle: (used: number | null) => Promise.resolve(void done.push(`${model} used ${used}`)),
+              }),
+        pause: (ms) => Promise.resolve(void done.push(`${model} pauses ${ms}`)),
+      },
+    };
+  });
+  const metrics = createMetrics({ app: 'test', processMetrics: false });
+  const spending = {
+    reserve: ({ owner, usd }: { owner: string; usd: number }) => {
+      if (owner === refusedOwner) return Promise.reject(permanent('spending_cap_reached'));
+      const entry: (typeof reserved)[number] = { usd };
+      reserved.push(entry);
+      return Promise.resolve({
+        settle: (paid?: Usage) => {
+          entry.paid = paid;
+          return Promise.resolve();
+        },
+      });
+    },
+  };
+  const call = (over: Partial<ChainCall<string, string, string>> = {}) =>
+    callChain(
+      links as unknown as Chain<string, string>,
+      {
+        stage: 'llm',
+        owner: 'ann',
+        deadlineAt: farDeadline,
+        lastAttempt: false,
+        signal: new AbortController().signal,
+        log: createLogger({ app: 'test', level: 'error', silent: true }),
+        task: () => Promise.resolve('task'),
+        recall: ({ engine }) => Promise.resolve(behaviours[engine.model]?.known ?? null),
+        accept: ({ value }) => Promise.resolve(value),
+        mayHold: true,
+        ...over,
+      },
+      { spending, prices, metrics, now: () => now },
+    );
+  const calls = () => done.filter((line) => line.endsWith('called')).map((line) => line.split(' ')[0]);
+  return { call, done, calls, reserved, metrics };
+}
+
+const unavailableFor = (waitMs: number) => ({ open: { code: 'model_unavailable', waitMs } as const });
+const blocked = { open: { code: 'model_quota_exhausted', waitMs: 50_000 } as const };
+const last = { lastAttempt: true };
+const soon = { deadlineAt: now + 5_000 };
+
+test.each<{ name: string; first: Behaviour; over?: object; degraded?: FailureCode; throws?: object; calls: string[] }>([
+  { name: 'an answer', first: {}, calls: ['first'] },
+  {
+    name: 'a quota that is used up',
+    first: { fails: permanent('model_quota_exhausted') },
+    degraded: 'model_quota_exhausted',
+    calls: ['first', 'second'],
+  },
+  {
+    name: 'a key that is refused',
+    first: { fails: permanent('model_auth_failed') },
+    degraded: 'model_auth_failed',
+    calls: ['first', 'second'],
+  },
+  {
+    name: 'a call that is rejected',
+    first: { fails: permanent('model_request_rejected') },
+    degraded: 'model_request_rejected',
+    calls: ['first', 'second'],
+  },
+  {
+    name: 'an outage, with attempts left',
+    first: { fails: transient('model_unavailable') },
+    throws: { code: 'model_unavailable' },
+    calls: ['first'],
+  },
+  {
+    name: 'an outage, on the last attempt',
+    first: { fails: transient('model_unavailable') },
+    over: last,
+    degraded: 'model_unavailable',
+    calls: ['first', 'second'],
+  },
+  {
+    name: 'a time-out, on the last attempt',
+    first: { fails: transient('model_timeout') },
+    over: last,
+    degraded: 'model_timeout',
+    calls: ['first', 'second'],
+  },
+  {
+    name: 'an outage, too close to the deadline for another attempt',
+    first: { fails: transient('model_unavailable') },
+    over: { deadlineAt: now + 2_500 },
+    degraded: 'model_unavailable',
+    calls: ['first', 'second'],
+  },
+  {
+    name: 'a breaker that is open',
+    first: unavailableFor(5_000),
+    degraded: 'model_unavailable',
+    calls: ['second'],
+  },
+  { name: 'a breaker that quota opened', first: blocked, degraded: 'model_quota_exhausted', calls: ['second'] },
+  {
+    name: 'a rate limit that the deadline leaves time for',
+    first: { fails: rateLimit(3_000) },
+    throws: { retryAfterMs: 3_000 },
+    calls: ['first'],
+  },
+  {
+    name: 'a rate limit that ends after the deadline',
+    first: { fails: rateLimit(3_000) },
+    over: soon,
+    degraded: 'model_unavailable',
+    calls: ['first', 'second'],
+  },
+  {
+    name: 'a budget that is used up beyond the deadline',
+    first: { budget: rateLimit(30_000) },
+    over: soon,
+    degraded: 'model_unavailable',
+    calls: ['second'],
+  },
+  {
+    name: 'a refusal',
+    first: { fails: permanent('model_refused') },
+    over: last,
+    throws: { code: 'model_refused' },
+    calls: ['first'],
+  },
+  {
+    name: 'an invalid answer',
+    first: { fails: transient('model_output_invalid') },
+    over: last,
+    throws: { code: 'model_output_invalid' },
+    calls: ['first'],
+  },
+  {
+    name: 'a bug',
+    first: { fails: new RangeError('oops') },
+    over: last,
+    throws: { name: 'RangeError' },
+    calls: ['first'],
+  },
+])('$name of the first choice: calls $calls', async ({ first, over, degraded, throws, calls }) => {
+  const chain = setUp({ first, second: {} });
+  const outcome: unknown = await chain.call(over).catch((error: unknown) => error);
+  const answer = { output: `${degraded ? 'second' : 'first'}'s answer`, cached: false, ...(degraded && { degraded }) };
+  expect(outcome).toMatchObject(throws ?? answer);
+  expect(chain.calls()).toEqual(calls);
+  const counted = (await chain.metrics.degradedAnswers.get()).values.map(({ labels }) => labels);
+  expect(counted).toEqual(degraded ? [{ stage: 'llm', code: degraded }] : []);
+});
+
+test.each<{ name: string; second: Behaviour; over?: object; throws: object }>([
+  { name: 'an open breaker: the queue waits', second: unavailableFor(9_000), throws: { retryAfterMs: 4_000 } },
+  {
+    name: 'quota: the queue waits for the first',
+    second: { fails: permanent('model_quota_exhausted') },
+    throws: { name: 'RateLimitedError', retryAfterMs: 4_000 },
+  },
+  {
+    name: 'an outage: another attempt',
+    second: { fails: transient('model_timeout') },
+    throws: { code: 'model_timeout' },
+  },
+  {
+    name: 'an outage on the last attempt: the request fails as the first choice did',
+    second: { fails: transient('model_timeout') },
+    over: last,
+    throws: { name: 'PermanentError', code: 'model_unavailable' },
+  },
+  {
+    name: 'an open breaker too close to the deadline: the request fails at once',
+    second: unavailableFor(9_000),
+    over: soon,
+    throws: { name: 'PermanentError', code: 'model_unavailable' },
+  },
+  {
+    name: 'an open breaker, in a replay: it must not stop the queue of the others',
+    second: unavailableFor(9_000),
+    over: { mayHold: false },
+    throws: { name: 'PermanentError', code: 'model_unavailable' },
+  },
+])('with the first breaker open for 4 s, the second choice has $name', async ({ second, over, throws }) => {
+  await expect(setUp({ first: unavailableFor(4_000), second }).call(over)).rejects.toMatchObject(throws);
+});
+
+test('a breaker that quota opened is not waited for, however late the deadline is', async () => {
+  await expect(setUp({ first: blocked }).call()).rejects.toMatchObject({
+    name: 'PermanentError',
+    code: 'model_quota_exhausted',
+  });
+});
+
+test('of a chain that is used up the last resort answers, and says why the first choice did not', async () => {
+  const chain = setUp({ first: { fails: permanent('model_quota_exhausted') }, second: unavailableFor(1) });
+  const lastResort = (why: FailureCode) => `rules, for ${why}`;
+  expect(await chain.call({ lastResort })).toEqual({
+    output: 'rules, for model_quota_exhausted',
+    degraded: 'model_quota_exhausted',
+    cached: false,
+  });
+  expect(chain.calls()).toEqual(['first']);
+});
+
+test('a cap that is reached goes on without a call; where nothing is left, the request fails with it', async () => {
+  const chain = setUp({ first: {}, second: {} }, 'ann');
+  await expect(chain.call()).rejects.toMatchObject({ name: 'PermanentError', code: 'spending_cap_reached' });
+  expect(await chain.call({ lastResort: () => 'rules' })).toMatchObject({ degraded: 'spending_cap_reached' });
+  expect(chain.calls()).toEqual([]);
+});
+
+test('what a fallback has answered before is not paid for again, and still is degraded', async () => {
+  const chain = setUp({ first: blocked, second: { known: 'kept' } });
+  expect(await chain.call()).toEqual({ output: 'kept', cached: true, degraded: 'model_quota_exhausted' });
+  expect(chain.calls()).toEqual([]);
+});
+
+test('an answer is kept before it is settled with cap, budget and breaker', async () => {
+  const { call, done, reserved } = setUp({ first: {} });
+  await call({ accept: ({ value }) => Promise.resolve(void done.push('kept')).then(() => value) });
+  expect(done).toEqual(['first called', 'kept', 'first used 1100', 'first succeeded']);
+  expect(reserved).toMatchObject([{ usd: expect.closeTo(0.0022, 9), paid: { cost_usd: expect.closeTo(0.0011, 9) } }]);
+});
+
+const paidFor = (error: Error) => {
+  notePaid(error, { tokens, engine: { provider: 'openai', model: 'first' } });
+  return error;
+};
+const nothing = { input_tokens: 0, output_tokens: 0, cost_usd: 0 };
+
+test.each([
+  ['an answer that is refused', paidFor(transient('model_output_invalid')), { input_tokens: 1_000 }],
+  ['a rate limit', rateLimit(1_000), nothing],
+  ['an outage', transient('model_unavailable'), nothing],
+  ['a rejected call', permanent('model_request_rejected'), nothing],
+  ['a time-out, which may be billed', transient('model_timeout'), undefined],
+  ['an abort, which may be billed', new StageAbort('deadline'), undefined],
+])('the cap counts for %s what it cost', async (_, error, paid) => {
+  const { call, reserved } = setUp({ first: { fails: error } });
+  await expect(call()).rejects.toBe(error);
+  expect(reserved).toMatchObject([{ paid }]);
+});
+
+test('a call that the budget does not admit costs nothing, and says nothing about the model', async () => {
+  const { call, done, reserved } = setUp({ first: { budget: rateLimit(1_000) } });
+  await expect(call()).rejects.toMatchObject({ retryAfterMs: 1_000 });
+  expect(reserved).toMatchObject([{ paid: nothing }]);
+  expect(done).toEqual(['first failed']);
+});
+
+test("a provider's rate limit pauses the model for all", async () => {
+  const { call, done } = setUp({ first: { fails: rateLimit(1_500) } });
+  await expect(call()).rejects.toMatchObject({ retryAfterMs: 1_500 });
+  expect(done).toContain('first pauses 1500');
+});
+
+test('an aborted request goes to no other engine', async () => {
+  const controller = new AbortController();
+  const { call, calls } = setUp({ first: { fails: permanent('model_quota_exhausted') }, second: {} });
+  controller.abort(new StageAbort('canceled'));
+  await expect(call({ signal: controller.signal })).rejects.toBeDefined();
+  expect(calls()).toEqual(['first']);
+});
+
+test('once an engine has said that it is simulated, nothing is reserved for its calls', async () => {
+  const { call, reserved } = setUp({ first: { provider: 'simulator' } });
+  await call();
+  await call();
+  expect(reserved.map(({ usd }) => usd > 0)).toEqual([true, false]);
+});
+
+test.each([
+  { name: 'another model', behaviours: { first: { hangs: true }, second: {} }, over: {}, by: "second's answer" },
+  { name: 'the rules', behaviours: { first: { hangs: true } }, over: { lastResort: () => 'rules' }, by: 'rules' },
+])('a model that hangs leaves $name time to answer before the deadline', async ({ behaviours, over, by }) => {
+  const { call, done } = setUp(behaviours);
+  const startedAt = Date.now();
+  expect(await call({ ...over, deadlineAt: now + 300 })).toEqual({
+    output: by,
+    degraded: 'model_timeout',
+    cached: false,
+  });
+  expect(Date.now() - startedAt).toBeLessThan(290);
+  expect(done.slice(0, 2)).toEqual(['first called', 'first used null']);
+});

@@ -1,0 +1,220 @@
+import { nothingUsed, stages, type FailureCode, type StageName, type Usage } from '@bunri/queue-contracts';
+import {
+  PermanentError,
+  RateLimitedError,
+  TransientError,
+  type CircuitBreaker,
+  type Logger,
+  type Metrics,
+  type ModelBudget,
+  type Spending,
+} from '@bunri/runtime';
+import type { InferenceEngine, Prediction, TokenCount } from './engine.ts';
+import { callMetered, usageBefore } from './metered-model.ts';
+import { timedOut } from './model-errors.ts';
+import { canWait, reasonToPassOn, timeForCall, type Patience } from './pass-on.ts';
+import { costUsd, type Prices } from './prices.ts';
+import { toldBefore } from './rate-limit-headers.ts';
+
+/** One engine of a chain, with all that stands before its calls. */
+export interface ChainLink<Task, Value> {
+  readonly engine: InferenceEngine<Task, Value>;
+  /** Provider and model, as `primary:gpt-5`. */
+  readonly name: string;
+  /** Tells this engine's answers from all others in a cache key: where it is, which model, how it thinks. */
+  readonly identity: string;
+  readonly breaker: CircuitBreaker;
+  readonly budget: ModelBudget;
+  /** About what a call will use. */
+  readonly expect: (task: Task) => TokenCount;
+}
+
+/** The first choice, then who stands in for it. */
+export type Chain<Task, Value> = readonly [ChainLink<Task, Value>, ...ChainLink<Task, Value>[]];
+
+export interface ChainCall<Task, Value, Output> extends Patience {
+  readonly stage: StageName;
+  readonly owner: string;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+  /** Asked for only where a call will be made, and once. */
+  readonly task: () => Promise<Task>;
+  readonly onText?: (textSoFar: string) => void;
+  /** What this engine has answered to the same before. */
+  readonly recall: (link: ChainLink<Task, Value>) => Promise<Output | null>;
+  /** Makes the output of what the engine said, and keeps it for `recall`. What it throws is the call's failure. */
+  readonly accept: (
+    said: Prediction<Value> & { readonly usage: Usage },
+    link: ChainLink<Task, Value>,
+  ) => Promise<Output>;
+  /** Answers when every engine has passed. */
+  readonly lastResort?: (why: FailureCode) => Output;
+  /** Whether the whole queue may wait until the chain's breakers let calls through again. */
+  readonly mayHold: boolean;
+}
+
+export interface ChainDeps {
+  readonly spending: Pick<Spending, 'reserve'>;
+  readonly prices: Prices;
+  readonly metrics: Metrics;
+  readonly now?: () => number;
+}
+
+export interface ChainAnswer<Output> {
+  readonly output: Output;
+  /** Why the first choice did not answer, where another did. */
+  readonly degraded?: FailureCode;
+  readonly cached: boolean;
+}
+
+/** An engine that did not answer, and why the next may be asked. */
+interface Passed {
+  readonly code: FailureCode;
+  readonly error: Error;
+  /** Its breaker is open, so that it was not called; ms until it may be. */
+  readonly waitMs?: number;
+}
+
+/**
+ * Asks the engines of a chain in order until one answers: breaker, spending cap and budget first, then the call, which is
+ * settled with all three whatever comes of it. Trouble that another attempt may cure is thrown, and the chain goes on only
+ * on the last attempt; trouble that no repetition cures, a breaker that is open and a cap that is reached go on at once.
+ *
+ * @throws RateLimitedError where everything in the chain waits and the deadline leaves time for it; else the error of the
+ * engine that must not be passed, or of the first one when none is left; the signal's reason once that is aborted.
+ */
+export async function callChain<Task, Value, Output>(
+  chain: Chain<Task, Value>,
+  given: ChainCall<Task, Value, Output>,
+  deps: ChainDeps,
+): Promise<ChainAnswer<Output>> {
+  let task: Promise<Task> | undefined;
+  const call = { ...given, task: async () => await (task ??= given.task()) };
+  const { now = Date.now } = deps;
+  const stageEndsAt = now() + stages[call.stage].timeoutMs;
+  const passed: Passed[] = [];
+  const answered = (output: Output, cached: boolean, by: string): ChainAnswer<Output> => {
+    const degraded = passed[0]?.code;
+    if (degraded === undefined) return { output, cached };
+    deps.metrics.degradedAnswers.inc({ stage: call.stage, code: degraded });
+    call.log.warn('a fallback answered', { code: degraded, by });
+    return { output, cached, degraded };
+  };
+  for (const [i, link] of chain.entries()) {
+    const recalled = await call.recall(link);
+    if (recalled !== null) return answered(recalled, true, link.name);
+    const behind = i + 1 < chain.length ? 'model' : call.lastResort ? 'rules' : 'nobody';
+    const timeMs = timeForCall(call, { now: now(), stageEndsAt }, behind);
+    const result = await ask(link, call, deps, timeMs);
+    if ('output' in result) return answered(result.output, false, link.name);
+    passed.push(result);
+  }
+  const why = passed[0]?.code;
+  if (call.lastResort && why !== undefined) return answered(call.lastResort(why), false, 'rules');
+  throw nothingLeft(passed, call, now());
+}
+
+/** @param timeMs how long the call may take, where others stand behind it. */
+async function ask<Task, Value, Output>(
+  link: ChainLink<Task, Value>,
+  call: ChainCall<Task, Value, Output>,
+  deps: ChainDeps,
+  timeMs: number | undefined,
+): Promise<{ output: Output } | Passed> {
+  const { now = Date.now } = deps;
+  const answer = await link.breaker.admit();
+  if (!answer.admitted) {
+    const { code, waitMs } = answer;
+    return { code, waitMs, error: new PermanentError(code, refusals[blocked.has(code) ? 'blocked' : 'unavailable']) };
+  }
+  const outOfTime = new AbortController();
+  const timer = timeMs === undefined ? undefined : setTimeout(() => outOfTime.abort(), timeMs);
+  try {
+    const output = await pay(link, { ...call, signal: AbortSignal.any([call.signal, outOfTime.signal]) }, deps);
+    await answer.call.succeeded();
+    return { output };
+  } catch (error) {
+    const isLate = outOfTime.signal.aborted && !call.signal.aborted;
+    // That a model needs longer than a short rest of time says nothing about it.
+    const isTelling = !isLate || (timeMs ?? 0) >= tellingTimeMs;
+    await answer.call.failed(isTelling ? (isLate ? timedOut() : error) : undefined);
+    if (isLate) return { code: 'model_timeout', error: timedOut() };
+    const code = call.signal.aborted ? undefined : reasonToPassOn(error, call, now());
+    if (code === undefined || !(error instanceof Error)) throw error;
+    return { code, error };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Longer than answers take. */
+const tellingTimeMs = 15_000;
+
+/** Opened by what only an operator can cure: waiting would not help the request. */
+const blocked = new Set<FailureCode>(['model_quota_exhausted', 'model_auth_failed']);
+
+const refusals = {
+  blocked: 'The model API does not serve this service for now, for its quota or its key; send the request again later.',
+  unavailable: 'The model API has failed repeatedly and is not asked for the moment; send the request again later.',
+};
+
+/** Engines whose answers said that they are simulated. A process only knows once it has had an answer. */
+const simulated = new WeakSet<object>();
+
+async function pay<Task, Value, Output>(
+  link: ChainLink<Task, Value>,
+  call: ChainCall<Task, Value, Output>,
+  { spending, prices, metrics }: ChainDeps,
+): Promise<Output> {
+  const { engine, budget } = link;
+  const { signal, stage, owner, onText } = call;
+  const task = await call.task();
+  const expected = link.expect(task);
+  const usd = simulated.has(engine) ? 0 : costUsd(prices, engine.model, expected);
+  const reservation = await spending.reserve({ owner, stage, usd });
+  const admitted = await budget
+    .admit({ tokens: expected.input + expected.output, signal })
+    .catch(async (error: unknown) => {
+      await reservation.settle(nothingUsed);
+      throw error;
+    });
+  let usage: Usage | undefined;
+  let told: Prediction<Value>['told'];
+  try {
+    const follow = onText && { onText: (_task: Task, textSoFar: string) => onText(textSoFar) };
+    const said = await callMetered({ engine, prices, metrics }, task, { signal, ...follow });
+    ({ usage, told } = said);
+    if (said.engine.provider === 'simulator') simulated.add(engine);
+    // Kept before it is settled: a run that repeats this one after a crash must not pay again.
+    return await call.accept(said, link);
+  } catch (error) {
+    usage ??= usageBefore(engine.model, prices, error) ?? (costsNothing(error) ? nothingUsed : undefined);
+    told ??= toldBefore(error);
+    if (error instanceof RateLimitedError) await budget.pause(error.retryAfterMs);
+    throw error;
+  } finally {
+    const tokens = usage ? usage.input_tokens + usage.output_tokens : null;
+    await Promise.all([reservation.settle(usage), admitted.settle(tokens, told)]);
+  }
+}
+
+/**
+ * Calls that a provider refuses are not billed. One that timed out, was aborted or ended without telling its tokens may
+ * have been: then what was expected of it stays counted.
+ */
+function costsNothing(error: unknown): boolean {
+  if (error instanceof RateLimitedError || error instanceof PermanentError) return true;
+  return error instanceof TransientError && error.code === 'model_unavailable';
+}
+
+/** What becomes of the request when every engine has passed. */
+function nothingLeft(passed: readonly Passed[], call: Patience & { readonly mayHold: boolean }, now: number): Error {
+  const waits = passed.flatMap(({ code, waitMs }) => (waitMs === undefined || blocked.has(code) ? [] : [waitMs]));
+  const waitMs = Math.min(...waits);
+  // An attempt that failed is an attempt: waiting instead would repeat it without end.
+  const attempted = passed.some(({ error }) => error instanceof TransientError);
+  if (call.mayHold && !attempted && canWait(call, waitMs, now)) {
+    return new RateLimitedError(waitMs, 'No model of the chain may be called for now.');
+  }
+  return passed[0]?.error ?? new Error('a chain has no engine');
+}

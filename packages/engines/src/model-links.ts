@@ -1,0 +1,115 @@
+import type OpenAI from 'openai';
+import {
+  createCircuitBreaker,
+  createModelBudget,
+  PermanentError,
+  type Logger,
+  type Metrics,
+  type ModelBudgetOptions,
+  type ModelLimits,
+} from '@bunri/runtime';
+import { readFallbacks, type ProviderName } from './fallback-setting.ts';
+import type { Chain, ChainLink } from './model-chain.ts';
+import { createOpenAiClient, type StructuredCall } from './openai-responses.ts';
+import { openAiEngine } from './openai.ts';
+import { assertPriced, expectedTokens, type Prices } from './prices.ts';
+
+interface ProviderSettings {
+  readonly OPENAI_API_KEY: string;
+  readonly OPENAI_BASE_URL?: string | undefined;
+  readonly FALLBACK_API_KEY?: string | undefined;
+  readonly FALLBACK_BASE_URL?: string | undefined;
+  readonly MODEL_PRICES: Prices;
+  readonly MODEL_LIMITS: Readonly<Record<string, ModelLimits>>;
+  readonly REDIS_PREFIX: string;
+}
+
+export interface ModelLinksOptions<Task, Value> {
+  readonly settings: ProviderSettings;
+  /** The first choice, at the primary provider. */
+  readonly model: string;
+  /** Who stands in for it, as `readFallbacks` reads it. */
+  readonly fallbacks: string;
+  /** For a whole call, to the last byte of its answer. */
+  readonly timeoutMs: number;
+  readonly buildCall: (task: Task, model: string) => StructuredCall<Value>;
+  /** How a model is told to work, where that decides its answers. */
+  readonly manner?: (model: string) => string | undefined;
+  readonly redis: ModelBudgetOptions['redis'];
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+export interface ModelLinks<Task, Value> {
+  readonly chain: Chain<Task, Value>;
+  /**
+   * Any model of the primary provider, alone.
+   *
+   * @throws PermanentError `model_request_rejected` when it has no price.
+   */
+  forModel(model: string): ChainLink<Task, Value>;
+}
+
+/** Replays name their models themselves, so that there might be any number of them. */
+const mostOthers = 20;
+
+/** The engines of a stage as its settings say, each with its breaker and its budget. */
+export function createModelLinks<Task, Value>(options: ModelLinksOptions<Task, Value>): ModelLinks<Task, Value> {
+  const { settings, model, fallbacks, timeoutMs } = options;
+  const { OPENAI_API_KEY: apiKey, OPENAI_BASE_URL: baseUrl, FALLBACK_API_KEY, FALLBACK_BASE_URL } = settings;
+  const clients: Partial<Record<ProviderName, OpenAI>> = {
+    primary: createOpenAiClient({ apiKey, baseUrl, timeoutMs }),
+    ...(FALLBACK_API_KEY && FALLBACK_BASE_URL
+      ? { fallback: createOpenAiClient({ apiKey: FALLBACK_API_KEY, baseUrl: FALLBACK_BASE_URL, timeoutMs }) }
+      : {}),
+  };
+  const link = (provider: ProviderName, name: string): ChainLink<Task, Value> => {
+    const client = clients[provider];
+    if (!client) throw new Error(`the provider of ${provider}:${name} has no settings`);
+    return createLink(options, client, provider, name);
+  };
+  const first = link('primary', model);
+  const others = new Map<string, ChainLink<Task, Value>>();
+  return {
+    chain: [first, ...readFallbacks(fallbacks).models.map((each) => link(each.provider, each.model))],
+    forModel(name) {
+      if (name === model) return first;
+      const known = others.get(name);
+      if (known) return known;
+      assertPricedForReplay(settings.MODEL_PRICES, name);
+      const made = link('primary', name);
+      const [oldest] = others.keys();
+      if (oldest !== undefined && others.size >= mostOthers) others.delete(oldest);
+      others.set(name, made);
+      return made;
+    },
+  };
+}
+
+function createLink<Task, Value>(
+  { settings, buildCall, manner, redis, metrics, log }: ModelLinksOptions<Task, Value>,
+  client: OpenAI,
+  provider: ProviderName,
+  model: string,
+): ChainLink<Task, Value> {
+  const name = `${provider}:${model}`;
+  const shared = { redis, prefix: settings.REDIS_PREFIX, model: name, metrics };
+  const limits = Object.hasOwn(settings.MODEL_LIMITS, model) ? settings.MODEL_LIMITS[model] : undefined;
+  return {
+    engine: openAiEngine({ client, model, buildCall: (task: Task) => buildCall(task, model) }),
+    name,
+    identity: JSON.stringify([client.baseURL, model, manner?.(model) ?? null]),
+    breaker: createCircuitBreaker({ ...shared, log }),
+    budget: createModelBudget({ ...shared, ...(limits && { limits }) }),
+    expect: (task) => expectedTokens(buildCall(task, model)),
+  };
+}
+
+function assertPricedForReplay(prices: Prices, model: string): void {
+  try {
+    assertPriced(prices, model);
+  } catch (error) {
+    const message = `The model ${JSON.stringify(model)} has no price in MODEL_PRICES, so that it cannot be asked; name another, or have the operator of this service add it.`;
+    throw new PermanentError('model_request_rejected', message, { cause: error });
+  }
+}
