@@ -2,6 +2,7 @@ import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
 import { stageOrder, stages } from '@bunri/queue-contracts';
+import { readSlots, type StageSlots } from '@bunri/runtime';
 
 const count = z.int().nonnegative();
 
@@ -16,6 +17,8 @@ export const queueStateSchema = z
       failed: count.meta({ description: 'Kept for inspection.' }),
     }),
     paused: z.boolean(),
+    slots: count.meta({ description: 'Jobs that its live workers take at once.' }),
+    workers: count.meta({ description: 'Live workers; 0 means that nobody takes jobs.' }),
     oldest_waiting_seconds: z
       .number()
       .nonnegative()
@@ -35,15 +38,20 @@ const freshMs = 1_000;
 /** Counting is cheap but not free: however many clients ask, the queues are counted once a second. */
 export function createQueueOverview(options: { redis: Redis; prefix: string; now: () => number }): QueueOverview {
   const { redis, prefix, now } = options;
-  const queues = stageOrder.map((stage) => new Queue(stages[stage].queue, { connection: redis, prefix }));
+  const queues = stageOrder.map((stage) => ({
+    stage,
+    queue: new Queue(stages[stage].queue, { connection: redis, prefix }),
+  }));
   // Troubles of the connection that the queues share are logged once, where it was opened.
-  for (const queue of queues) queue.on('error', () => undefined);
+  for (const { queue } of queues) queue.on('error', () => undefined);
   let latest: { at: number; states: Promise<readonly QueueState[]> } | undefined;
 
   async function count(): Promise<readonly QueueState[]> {
     // BullMQ waits for a connection that has never been up; the ping fails at once.
     await redis.ping();
-    return await Promise.all(queues.map(async (queue) => await readState(queue, now())));
+    return await Promise.all(
+      queues.map(async ({ stage, queue }) => await readState(queue, await readSlots(redis, prefix, stage), now())),
+    );
   }
 
   return {
@@ -60,12 +68,12 @@ export function createQueueOverview(options: { redis: Redis; prefix: string; now
       return await latest.states;
     },
     async close() {
-      await Promise.all(queues.map(async (queue) => await queue.close()));
+      await Promise.all(queues.map(async ({ queue }) => await queue.close()));
     },
   };
 }
 
-async function readState(queue: Queue, at: number): Promise<QueueState> {
+async function readState(queue: Queue, live: StageSlots, at: number): Promise<QueueState> {
   const [counts, next, paused] = await Promise.all([
     queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'),
     queue.getJobs(['waiting', 'prioritized'], 0, 0, true),
@@ -84,6 +92,8 @@ async function readState(queue: Queue, at: number): Promise<QueueState> {
       failed: jobs('failed'),
     },
     paused,
+    slots: live.slots,
+    workers: live.workers,
     oldest_waiting_seconds: (at - oldest) / 1000,
   };
 }

@@ -17,6 +17,18 @@ export interface ApiServer {
 
 export async function serveApp(app: Express, { port, host }: { port: number; host: string }): Promise<ApiServer> {
   const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs }, app);
+  // A client that asks before it sends a body (Expect: 100-continue) is told to when somebody begins to read: one that is
+  // refused before sends nothing, and its connection ends, since what came next would be taken for the body.
+  server.on('checkContinue', (request, response) => {
+    const { shouldKeepAlive } = response;
+    response.shouldKeepAlive = false;
+    request.once('resume', () => {
+      if (response.headersSent) return;
+      response.shouldKeepAlive = shouldKeepAlive;
+      response.writeContinue();
+    });
+    app(request, response);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => resolve());

@@ -8,7 +8,8 @@ const defaultQuestions: Record<Locale, string> = {
   en: 'How do I dispose of this item?',
 };
 const maxInteractiveS = 600;
-const defaultDeadlineS = { interactive: 120, batch: 86_400 };
+const maxBatchS = 86_400;
+const defaultDeadlineS = { interactive: 120, batch: maxBatchS };
 /** Longer waits are cut to this; proxies give up on silent connections not much later. */
 const maxWaitS = 60;
 
@@ -21,7 +22,7 @@ const fields = {
     .number()
     .int()
     .min(5)
-    .max(86_400)
+    .max(maxBatchS)
     .optional()
     .meta({
       description:
@@ -46,17 +47,67 @@ export const urlSubmissionSchema = z
   })
   .refine(deadlineFits, deadlineRule);
 
-/** What the client asked for, with every default filled in. */
-export interface Submission {
-  readonly question: string;
-  readonly locale: Locale;
+/** Parameters that may stand in the query, so that they are known before anything of the body is read. */
+export const submitQuerySchema = z.strictObject({
+  priority: requestSchema.shape.priority.optional().meta({
+    description: 'As in the body; here it is known before the photo is sent.',
+  }),
+  deadline: fields.deadline,
+});
+type SubmitQuery = z.infer<typeof submitQuerySchema>;
+
+/** When the answer is wanted. */
+export interface Terms {
   readonly priority: Request['priority'];
   readonly deadlineMs: number;
 }
 
+/** What the client asked for, with every default filled in. */
+export interface Submission extends Terms {
+  readonly question: string;
+  readonly locale: Locale;
+}
+
+/**
+ * The body's fields with what the query says. What is no object is left to its schema.
+ * @throws Problem `invalid_request` where the two contradict each other.
+ */
+export function joinQuery(query: SubmitQuery, body: unknown): unknown {
+  if (typeof body !== 'object' || body === null) return body;
+  const given = body as Record<string, unknown>;
+  for (const [name, value] of Object.entries(query)) {
+    if (value === undefined || given[name] === undefined) continue;
+    const same = typeof value === 'number' ? Number(given[name]) === value : given[name] === value;
+    if (!same) throw invalidField(name, 'is not what the query parameter of this name says');
+  }
+  return { ...query, ...given };
+}
+
+/** What any body can make of this query at most, the earliest class and the latest deadline; null where it says nothing. */
+export function leastTerms({ priority, deadline }: SubmitQuery): Terms | null {
+  if (priority === undefined && deadline === undefined) return null;
+  const latestS = priority === 'interactive' ? maxInteractiveS : maxBatchS;
+  return { priority: priority ?? 'interactive', deadlineMs: (deadline ?? latestS) * 1000 };
+}
+
+const termsSchema = z.object({ priority: fields.priority, deadline: fields.deadline }).refine(deadlineFits);
+
+/**
+ * The terms of a form of which only these fields have come, with the defaults for what is missing; null where they do not
+ * go together, as they may when all have come.
+ */
+export function termsSoFar(query: SubmitQuery, form: Record<string, string>): Terms | null {
+  const known = termsSchema.safeParse({ ...query, ...form });
+  return known.success ? toTerms(known.data) : null;
+}
+
+function toTerms({ priority, deadline = defaultDeadlineS[priority] }: z.infer<typeof termsSchema>): Terms {
+  return { priority, deadlineMs: deadline * 1000 };
+}
+
 export function toSubmission(input: z.infer<typeof formSchema>): Submission {
-  const { question, locale, priority, deadline = defaultDeadlineS[priority] } = input;
-  return { question: question || defaultQuestions[locale], locale, priority, deadlineMs: deadline * 1000 };
+  const { question, locale } = input;
+  return { question: question || defaultQuestions[locale], locale, ...toTerms(input) };
 }
 
 export const idempotencyKeySchema = z.string().min(1).max(255);

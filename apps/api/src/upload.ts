@@ -25,18 +25,26 @@ export interface ReceivedForm {
 /**
  * Streams the form's photo into the bucket under `key`, never holding more of it than one part of a multipart upload.
  * The fields may stand before or after it. Whatever goes wrong, a client that goes away included, leaves no object.
+ * `beforePhoto` gets the fields that came before the photo; no byte of it is taken until it resolves, and none if it rejects.
  *
- * @throws Problem for what the client sent, TransientError `storage_unavailable` for the bucket.
+ * @throws Problem for what the client sent, what `beforePhoto` throws, TransientError `storage_unavailable` for the bucket.
  */
 export async function receiveForm(
   request: IncomingMessage,
-  { storage, key }: { storage: Storage; key: string },
+  {
+    storage,
+    key,
+    beforePhoto = async () => await Promise.resolve(),
+  }: { storage: Storage; key: string; beforePhoto?: (fields: Record<string, string>) => Promise<void> },
 ): Promise<ReceivedForm> {
   if (Number(request.headers['content-length'] ?? 0) > maxImageBytes + maxFormOverheadBytes) {
     throw imageTooLarge(maxImageBytes);
   }
   const parser = createParser(request);
-  const form = readForm(request, parser, (file) => storeImage(file, { storage, key }));
+  const form = readForm(request, parser, async (file, fields) => {
+    await beforePhoto(fields);
+    return await storeImage(file, { storage, key });
+  });
   try {
     await form.ended;
     const image = await form.stored();
@@ -75,7 +83,7 @@ interface FormReading {
 function readForm(
   request: IncomingMessage,
   parser: Busboy,
-  store: (file: Readable) => Promise<StoredUpload>,
+  store: (file: Readable, fieldsBefore: Record<string, string>) => Promise<StoredUpload>,
 ): FormReading {
   const fields: Record<string, string> = {};
   let stored: Promise<StoredUpload> | undefined;
@@ -89,7 +97,7 @@ function readForm(
       reject(invalidField(name, stored ? 'is sent twice; send one photo' : 'is a file, and only image may be one'));
       return;
     }
-    stored = store(file);
+    stored = store(file, { ...fields });
     stored.catch(reject);
   });
   parser.on('field', (name, value, { valueTruncated }) => {

@@ -168,3 +168,39 @@ test('an event that this version does not know is passed on, and one that cannot
   await following;
   expect(seen).toEqual(['accepted', 'of.tomorrow', 'canceled']);
 });
+
+test('a failure that was retried is an event like others; the last one ends', async () => {
+  const id = await accepted();
+  const stream = records.keys.events(id);
+  const write = async (seq: number, type: string) => {
+    await redis.xadd(stream, `${seq}-0`, 'type', type, 'at', '1', 'data', '{}');
+    await redis.hset(records.keys.record(id), 'seq', seq);
+  };
+  await write(2, 'failed');
+  await write(3, 'retried');
+  const seen: string[] = [];
+  const following = feed.follow(id, 0, ({ type }) => seen.push(type), new AbortController().signal);
+  while (seen.length < 3) await new Promise((resolve) => setImmediate(resolve));
+  await records.cancel(id);
+  expect(await following).toBe('ended');
+  expect(seen).toEqual(['accepted', 'failed', 'retried', 'canceled']);
+});
+
+test('a request that is lost with its store while it is followed is gone, and not waited for', async () => {
+  const id = await accepted();
+  const ownSubscriber = redis.duplicate();
+  const seen: string[] = [];
+  const following = createEventFeed({ records, subscriber: ownSubscriber, log }).follow(
+    id,
+    0,
+    ({ type }) => seen.push(type),
+    new AbortController().signal,
+  );
+  while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await redis.unlink(records.keys.record(id), records.keys.events(id));
+  ownSubscriber.disconnect(true);
+  expect(await following).toBe('gone');
+  ownSubscriber.disconnect();
+  expect(await feed.follow(id, 0, () => undefined, new AbortController().signal)).toBe('gone');
+  expect(feed.channelCount).toBe(0);
+});

@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis';
 import { isTerminal, type RequestEvent } from '@bunri/queue-contracts';
 import type { Logger } from './log.ts';
-import { parseEventMessage, type RecordStore } from './records.ts';
+import { parseEventMessage } from './record-reads.ts';
+import type { RecordStore } from './records.ts';
 
 export type EventFeed = ReturnType<typeof createEventFeed>;
 
@@ -9,6 +10,9 @@ export type EventFeed = ReturnType<typeof createEventFeed>;
 const readAgainMs = 250;
 
 type Listener = (event: RequestEvent) => void;
+
+/** How following a request came to its end. `gone`: its record is not in the store any more, or never was. */
+export type FollowEnd = 'ended' | 'gone' | 'left';
 
 /**
  * Events of requests for any number of listeners over one Redis connection. A channel is subscribed while it has at least
@@ -58,65 +62,35 @@ export function createEventFeed({
 
   return {
     /**
-     * Calls `onEvent` for every event after `afterSeq`, old and new, in order and once each, until the request ends or the
-     * signal aborts. What was published while Redis was away is read from the stream once it is back.
+     * Calls `onEvent` for every event after `afterSeq`, old and new, in order and once each, until the request ends, its
+     * record is found gone, or the signal aborts. What was published while Redis was away is read from the stream once it is
+     * back. An end that was followed by a retry, as the stream tells, is an event like others.
      *
      * @throws when the stream cannot be read at the start; later trouble is waited out.
      */
-    async follow(id: string, afterSeq: number, onEvent: Listener, signal: AbortSignal): Promise<void> {
-      let last = afterSeq;
-      let reading = true;
-      let gap = false;
-      const { promise: ended, resolve: end } = Promise.withResolvers<void>();
-      const tell = (event: RequestEvent) => {
-        if (event.seq <= last || signal.aborted) return;
-        last = event.seq;
-        onEvent(event);
-        if (endsRequest(event)) end();
-      };
-      const read = async () => {
-        reading = true;
-        try {
-          do {
-            gap = false;
-            for (const event of await records.events(id, last)) tell(event);
-          } while (gap);
-        } finally {
-          reading = false;
-        }
-      };
+    async follow(id: string, afterSeq: number, onEvent: Listener, signal: AbortSignal): Promise<FollowEnd> {
+      const reading = createReading(records, { id, afterSeq, onEvent });
       let again: NodeJS.Timeout | undefined;
-      let left = false;
-      const readAgain = () => {
-        gap = true;
-        if (reading || left) return;
-        clearTimeout(again);
-        read().catch(() => {
-          again = setTimeout(readAgain, readAgainMs);
-        });
-      };
       // Subscriptions are sent again when the connection is back, and may come after this first read of the stream.
       const onReady = () => {
-        readAgain();
-        again = setTimeout(readAgain, readAgainMs);
+        reading.again();
+        clearTimeout(again);
+        again = setTimeout(reading.again, readAgainMs);
       };
-      signal.addEventListener('abort', () => end(), { once: true });
-      const listening = listen(records.keys.events(id), (event) => {
-        if (!reading && event.seq === last + 1) tell(event);
-        else if (event.seq > last) readAgain();
-      });
+      const onAbort = () => reading.finish('left');
+      signal.addEventListener('abort', onAbort, { once: true });
+      const listening = listen(records.keys.events(id), reading.onLive);
       subscriber.on('ready', onReady);
       try {
         // Subscribing takes as long as Redis is away; a listener may leave before.
-        await Promise.race([listening, ended]);
-        if (signal.aborted) return;
-        await read();
-        const record = await records.get(id);
-        if (record && !isTerminal(record.status)) await ended;
-        else await read();
+        await Promise.race([listening, reading.end]);
+        if (signal.aborted) return 'left';
+        await reading.start();
+        return await reading.end;
       } finally {
-        left = true;
+        reading.finish('left');
         clearTimeout(again);
+        signal.removeEventListener('abort', onAbort);
         subscriber.off('ready', onReady);
         listening.then(
           (leave) => leave(),
@@ -129,6 +103,80 @@ export function createEventFeed({
       return channels.size;
     },
   };
+}
+
+/** One listener's place in a request's stream: what was told to it, and whether there is more to come. */
+function createReading(
+  records: RecordStore,
+  { id, afterSeq, onEvent }: { id: string; afterSeq: number; onEvent: Listener },
+) {
+  let last = afterSeq;
+  // Until the first read is done, what comes live is held back.
+  let reading = true;
+  let gap = false;
+  let over = false;
+  let retry: NodeJS.Timeout | undefined;
+  const { promise: end, resolve } = Promise.withResolvers<FollowEnd>();
+
+  function finish(how: FollowEnd): void {
+    over = true;
+    clearTimeout(retry);
+    resolve(how);
+  }
+
+  function tell(event: RequestEvent): void {
+    if (event.seq <= last || over) return;
+    last = event.seq;
+    onEvent(event);
+  }
+
+  async function read(): Promise<void> {
+    reading = true;
+    try {
+      do {
+        gap = false;
+        const events = await records.events(id, last);
+        for (const event of events) tell(event);
+        const latest = events.at(-1);
+        if (latest && endsRequest(latest)) finish('ended');
+      } while (gap && !over);
+    } finally {
+      reading = false;
+    }
+  }
+
+  async function start(): Promise<void> {
+    await read();
+    if (over) return;
+    // No event will ever tell that a store came back empty, or that the request had ended before `afterSeq`.
+    const record = await records.get(id);
+    if (!record) finish('gone');
+    else if (isTerminal(record.status)) {
+      await read();
+      finish('ended');
+    }
+  }
+
+  function again(): void {
+    gap = true;
+    if (reading || over) return;
+    clearTimeout(retry);
+    start().catch(() => {
+      if (!over) retry = setTimeout(again, readAgainMs);
+    });
+  }
+
+  function onLive(event: RequestEvent): void {
+    if (event.seq <= last) return;
+    if (reading || event.seq !== last + 1) {
+      again();
+      return;
+    }
+    tell(event);
+    if (endsRequest(event)) finish('ended');
+  }
+
+  return { end, finish, start, again, onLive };
 }
 
 function endsRequest(event: RequestEvent): boolean {

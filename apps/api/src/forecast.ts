@@ -1,0 +1,78 @@
+import { priorityOf, type Request } from '@bunri/queue-contracts';
+import { estimate, type Estimate, type PipelineLoad, type RecordStore, type StageLoad } from '@bunri/runtime';
+import { z } from 'zod';
+
+type PriorityClass = Request['priority'];
+
+const completionSchema = z.object({ p50: z.iso.datetime(), p95: z.iso.datetime() }).meta({
+  id: 'EstimatedCompletion',
+  description: 'When the answer is expected: as likely before as after, and at 95 %.',
+});
+
+/** What an accepted request that no worker has taken yet is told of its place. */
+export const placeSchema = z.object({
+  position: z.int().nonnegative().nullable().meta({
+    description: 'Requests before this one, those in work included; null once it is in work itself.',
+  }),
+  estimated_completion: completionSchema.nullable().meta({
+    description: 'Null where nobody can tell, as while a stage has no live worker.',
+  }),
+});
+export type Place = z.infer<typeof placeSchema>;
+export const unknownPlace: Place = { position: null, estimated_completion: null };
+
+const seconds = z.number().nonnegative().nullable();
+
+export const forecastSchema = z
+  .object({
+    position: z.int().nonnegative().meta({ description: 'Requests that would be before it, those in work included.' }),
+    p50_seconds: seconds,
+    p95_seconds: seconds.meta({ description: 'Null where nobody can tell, as while a stage has no live worker.' }),
+  })
+  .meta({ id: 'Forecast' });
+
+/** What is known, before it is done, of how long a request will take. */
+export interface Forecast {
+  /** Of a request that waited for everything that waits now; a quarter of a second old at most, and cheap. */
+  ofLast(): Promise<Estimate>;
+  /** Of a request that this owner would submit now. */
+  ofNext(owner: string, priority: PriorityClass): Promise<Estimate>;
+  /** Of a request that has been queued at this turn and that no worker has taken. */
+  ofQueued(priority: PriorityClass, turn: number): Promise<Estimate>;
+}
+
+export function createForecast({
+  records,
+  load,
+}: {
+  records: Pick<RecordStore, 'nextTurn'>;
+  load: PipelineLoad;
+}): Forecast {
+  return {
+    async ofLast() {
+      return estimate(await load.read());
+    },
+    async ofNext(owner, priority) {
+      const turn = await records.nextTurn(owner, priority);
+      return estimate(await load.readBefore(priorityOf(priority, turn)));
+    },
+    async ofQueued(priority, turn) {
+      return estimate(withoutItself(await load.readBefore(priorityOf(priority, turn))));
+    },
+  };
+}
+
+/** A request in the queue stands behind all of its turn, itself too. */
+function withoutItself([first, ...rest]: readonly StageLoad[]): StageLoad[] {
+  return first ? [{ ...first, waiting: Math.max(0, first.waiting - 1) }, ...rest] : [];
+}
+
+export function toPlace({ position, completion }: Estimate, now: number): Place {
+  const at = (ms: number) => new Date(now + ms).toISOString();
+  return { position, estimated_completion: completion && { p50: at(completion.p50Ms), p95: at(completion.p95Ms) } };
+}
+
+export function toForecast({ position, completion }: Estimate): z.infer<typeof forecastSchema> {
+  const inSeconds = (ms: number | undefined) => (ms === undefined ? null : Math.round(ms) / 1000);
+  return { position, p50_seconds: inSeconds(completion?.p50Ms), p95_seconds: inSeconds(completion?.p95Ms) };
+}

@@ -1,0 +1,104 @@
+import { promisify } from 'node:util';
+import express, { type Request, type Response } from 'express';
+import type { ImageSource } from '@bunri/queue-contracts';
+import { objectKeys, type Logger, type Storage } from '@bunri/runtime';
+import { checkImageUrl } from './image-url.ts';
+import { parseInput, Problem } from './problem.ts';
+import {
+  formSchema,
+  joinQuery,
+  leastTerms,
+  submitQuerySchema,
+  termsSoFar,
+  toSubmission,
+  urlSubmissionSchema,
+  type Submission,
+  type Terms,
+} from './submission.ts';
+import { receiveForm } from './upload.ts';
+
+export interface IntakeDeps {
+  readonly storage: Storage;
+  readonly allowHttpImageUrls: boolean;
+  readonly log: Logger;
+}
+
+interface Received {
+  readonly source: ImageSource;
+  readonly submission: Submission;
+}
+
+/** Asked as soon as the terms of a request are known, and once more if they turn out to be others; throws to refuse it. */
+type Judge = (terms: Terms) => Promise<void>;
+
+const parseJson = promisify(express.json({ limit: '16kb' }));
+
+/**
+ * Reads a submission in either of its two forms; a photo is in the bucket afterwards. It is judged before anything is read
+ * where the query tells its terms, else at the latest before the first byte of the photo.
+ *
+ * @throws Problem, TransientError `storage_unavailable`, and what `judge` throws; then nothing stays in the bucket.
+ */
+export async function receive(
+  deps: IntakeDeps,
+  exchange: { request: Request; response: Response },
+  id: string,
+  judge: Judge,
+): Promise<Received> {
+  const { request, response } = exchange;
+  const query = parseInput(submitQuerySchema, request.query);
+  const judgeOnce = judgeEachOnce(judge);
+  const least = leastTerms(query);
+  if (least) await judgeOnce(least);
+  if (request.is('multipart/form-data')) {
+    const { fields, image } = await receiveForm(request, {
+      storage: deps.storage,
+      key: objectKeys.upload(id),
+      beforePhoto: async (soFar) => {
+        const terms = termsSoFar(query, soFar);
+        if (terms) await judgeOnce(terms);
+      },
+    });
+    const source: ImageSource = { kind: 'upload', ...image };
+    try {
+      const submission = toSubmission(parseInput(formSchema, joinQuery(query, fields)));
+      await judgeOnce(submission);
+      return { source, submission };
+    } catch (error) {
+      await discard(deps, source);
+      throw error;
+    }
+  }
+  if (request.is('application/json')) {
+    await parseJson(request, response);
+    const { image_url, ...fields } = parseInput(urlSubmissionSchema, joinQuery(query, request.body));
+    const url = checkImageUrl(image_url, { allowHttp: deps.allowHttpImageUrls });
+    const submission = toSubmission(fields);
+    await judgeOnce(submission);
+    return { source: { kind: 'url', url }, submission };
+  }
+  const detail = 'Send multipart/form-data with an image file, or application/json with an image_url.';
+  throw new Problem('media_type_unsupported', detail);
+}
+
+/** The load does not change while a body is read so that it would have to be asked again. */
+function judgeEachOnce(judge: Judge): Judge {
+  const passed = new Set<string>();
+  return async ({ priority, deadlineMs }) => {
+    const terms = `${priority} ${deadlineMs}`;
+    if (passed.has(terms)) return;
+    await judge({ priority, deadlineMs });
+    passed.add(terms);
+  };
+}
+
+/** Removes the upload of a request that does not come to be. */
+export async function discard({ storage, log }: { storage: Storage; log: Logger }, source: ImageSource): Promise<void> {
+  if (source.kind !== 'upload') return;
+  try {
+    await storage.remove([source.key]);
+  } catch (error) {
+    // The client's answer is another matter; the object goes when its retention ends.
+    log.warn('an upload without a request could not be removed', { error });
+  }
+}

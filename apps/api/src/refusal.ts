@@ -1,0 +1,95 @@
+import type { Estimate, Logger, Metrics, RecordStore } from '@bunri/runtime';
+import type { Forecast } from './forecast.ts';
+import type { MemoryGuard } from './memory-guard.ts';
+import { Problem } from './problem.ts';
+import { idempotencyKeySchema, type Terms } from './submission.ts';
+
+/** What is said to a client before its upload is taken. */
+export interface Refusal {
+  /** Whether anything of this owner can be taken now. @throws Problem `service_unavailable`, `spending_cap_reached` */
+  ofOwner(owner: string, idempotencyKey: string | undefined): Promise<void>;
+  /** Whether an answer can be expected in time. @throws Problem `overloaded` */
+  ofTerms(owner: string, idempotencyKey: string | undefined, terms: Terms): Promise<void>;
+}
+
+const fullRetryAfterS = 60;
+/** Nobody knows the load of later than this. */
+const longestRetryAfterS = 300;
+
+/**
+ * Early answers to requests that would come to nothing. A request whose idempotency key is known already is never refused:
+ * its answer exists, or is on its way. An estimate that fails refuses nobody.
+ */
+export function createRefusal(deps: {
+  records: RecordStore;
+  memory: MemoryGuard;
+  forecast: Forecast;
+  spendingExhausted?: ((owner: string) => Promise<boolean>) | undefined;
+  metrics: Metrics;
+  log: Logger;
+}): Refusal {
+  const { records, memory, forecast, spendingExhausted, metrics, log } = deps;
+
+  async function isKnown(owner: string, key: string | undefined): Promise<boolean> {
+    if (!idempotencyKeySchema.safeParse(key).success) return false;
+    return (await records.redis.exists(records.keys.idempotency(owner, key ?? ''))) === 1;
+  }
+
+  function refuse(reason: string, problem: Problem): never {
+    metrics.requestsRefused.inc({ reason });
+    throw problem;
+  }
+
+  /** The estimate that says that a request would be late; null where it would not, or nobody can tell. */
+  async function findLate(owner: string, key: string | undefined, terms: Terms): Promise<Estimate | null> {
+    try {
+      // Mostly there is time enough for everything that waits, and its place need not be looked up.
+      if (!isLate(await forecast.ofLast(), terms)) return null;
+      const own = await forecast.ofNext(owner, terms.priority);
+      return isLate(own, terms) && !(await isKnown(owner, key)) ? own : null;
+    } catch (error) {
+      log.warn('the time of a request could not be estimated', { error });
+      return null;
+    }
+  }
+
+  return {
+    async ofOwner(owner, key) {
+      if (!(await memory.hasRoom()) && !(await isKnown(owner, key))) refuse('memory', memoryFull());
+      if ((await spendingExhausted?.(owner)) && !(await isKnown(owner, key))) refuse('spending_cap', capReached());
+    },
+    async ofTerms(owner, key, terms) {
+      const late = await findLate(owner, key, terms);
+      if (late) refuse('overloaded', overloaded(late, terms));
+    },
+  };
+}
+
+/** Late for want of a free slot: what an idle system could not do in time either is for the client to find out. */
+function isLate({ completion }: Estimate, { deadlineMs }: Terms): boolean {
+  return completion !== null && completion.p95Ms > deadlineMs && completion.waitMs >= 1;
+}
+
+function overloaded({ completion }: Estimate, { priority, deadlineMs }: Terms): Problem {
+  const { p95Ms = 0, waitMs = 0 } = completion ?? {};
+  // The line gets shorter by a second a second, as long as nobody joins it.
+  const excessS = Math.ceil(Math.min(p95Ms - deadlineMs, waitMs) / 1000);
+  const retryAfterS = Math.min(longestRetryAfterS, Math.max(1, excessS));
+  const otherwise =
+    priority === 'interactive'
+      ? 'If the answer may come later, give a later deadline or priority=batch, as query parameters or in front of the photo.'
+      : 'If the answer may come later, give a later deadline, as a query parameter or in front of the photo.';
+  const detail = `So much is to be done that the answer is expected in ${Math.ceil(p95Ms / 1000)} seconds, and the deadline is in ${deadlineMs / 1000}. Send the request again in ${retryAfterS} seconds. ${otherwise}`;
+  return new Problem('overloaded', detail, { retryAfterS });
+}
+
+function memoryFull(): Problem {
+  const detail = `The queue is full and takes no new requests until older ones have been cleaned up. Send the request again in ${fullRetryAfterS} seconds.`;
+  return new Problem('service_unavailable', detail, { retryAfterS: fullRetryAfterS });
+}
+
+function capReached(): Problem {
+  const detail =
+    'What may be spent on your requests a day is spent. Send the request again tomorrow (midnight in Seoul), or ask for a higher cap.';
+  return new Problem('spending_cap_reached', detail);
+}

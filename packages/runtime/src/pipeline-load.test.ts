@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { Queue, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import { priorityOf, stageOrder, stages } from '@bunri/queue-contracts';
+import { createFlowQueue, newRequestId } from './enqueue.ts';
+import { usualService } from './estimate.ts';
+import { createKeys, dayInSeoul } from './keys.ts';
+import { createLogger } from './log.ts';
+import { createPipelineLoad } from './pipeline-load.ts';
+import { announceSlots } from './stage-slots.ts';
+
+const log = createLogger({ app: 'test', level: 'error', silent: true });
+const day = 24 * 3600 * 1000;
+let redis: Redis;
+let prefix: string;
+let clock: number;
+const prefixes: string[] = [];
+beforeAll(() => {
+  redis = new Redis(process.env['REDIS_URL'] ?? '', { maxRetriesPerRequest: null });
+});
+beforeEach(() => {
+  prefix = `{t${randomUUID()}}`;
+  prefixes.push(prefix);
+  // Noon in Seoul.
+  clock = Date.UTC(2026, 5, 1, 3);
+});
+afterAll(async () => {
+  for (const used of prefixes) {
+    const keys = await redis.keys(`${used}*`);
+    if (keys.length > 0) await redis.unlink(...keys);
+  }
+  await redis.quit();
+});
+
+const pipelineLoad = () => createPipelineLoad({ redis, prefix, now: () => clock });
+
+async function queue(priority: 'interactive' | 'batch', turns: number[]): Promise<void> {
+  const flows = createFlowQueue({ redis, prefix });
+  for (const turn of turns) await flows.add({ id: newRequestId(), deadlineAt: clock + day, priority, turn });
+  await flows.close();
+}
+
+/** Counts `runs` runs of vision in the class of `ms`. */
+async function count(ms: number, runs: number): Promise<void> {
+  await redis.hincrby(createKeys(prefix).statistics(dayInSeoul(clock)), `duration:vision:${ms}`, runs);
+}
+
+const vision = stageOrder.indexOf('vision');
+
+test('it counts what waits, is delayed and has slots, and of what waits only that which goes before', async () => {
+  await queue('batch', [0, 1, 2, 3]);
+  await queue('interactive', [0, 1, 1]);
+  const delayed = new Queue(stages.vision.queue, { connection: redis, prefix });
+  await delayed.add('vision', {}, { delay: 60_000, priority: 1 });
+  await delayed.close();
+  const slots = announceSlots({ redis, prefix, stage: 'vision', slots: 20, log });
+  const load = pipelineLoad();
+
+  const all = await load.read();
+  expect(all.map(({ stage }) => stage)).toEqual(stageOrder);
+  expect(all[0]).toMatchObject({ waiting: 7, active: 0, delayed: 0, slots: 0, workers: 0 });
+  expect(all[vision]).toMatchObject({ waiting: 0, delayed: 1, slots: 20, workers: 1, stopped: false, pausedMs: 0 });
+  const before = async (priority: number) => (await load.readBefore(priority)).map(({ waiting }) => waiting);
+  expect(await before(priorityOf('interactive', 0))).toEqual([1, 0, 0, 0]);
+  // Behind those of its own turn that came earlier.
+  expect(await before(priorityOf('interactive', 1))).toEqual([3, 0, 0, 0]);
+  expect(await before(priorityOf('batch', 1))).toEqual([5, 0, 0, 0]);
+  await slots.close();
+});
+
+test('it sees jobs in work, a queue that an operator stopped, and a pause that the other side asked for', async () => {
+  await queue('interactive', [0]);
+  const working = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<void>();
+  const worker = new Worker(
+    stages.preprocess.queue,
+    async () => {
+      working.resolve();
+      await done.promise;
+    },
+    { connection: redis, prefix, limiter: { max: 1_000_000, duration: 1000 } },
+  );
+  await working.promise;
+  const queues = new Queue(stages.vision.queue, { connection: redis, prefix });
+  await queues.pause();
+  const asked = new Queue(stages.llm.queue, { connection: redis, prefix });
+  await asked.rateLimit(30_000);
+  const [preprocess, stopped, , paused] = await pipelineLoad().read();
+  expect(preprocess).toMatchObject({ waiting: 0, active: 1, pausedMs: 0 });
+  expect(stopped).toMatchObject({ stopped: true });
+  expect(paused?.pausedMs).toBeGreaterThan(25_000);
+  done.resolve();
+  await Promise.all([worker.close(), queues.close(), asked.close()]);
+});
+
+test('durations are those of the last two minutes, where there are enough of them, else those of the day', async () => {
+  const load = pipelineLoad();
+  const meanMs = async () => (await load.read())[vision]?.service.meanMs;
+  expect(await meanMs()).toBe(usualService('vision').meanMs);
+  await count(2_000, 1_000);
+  clock += 1_000;
+  expect(await meanMs()).toBe(1_750);
+
+  // The model has become slow: the day's thousand runs are forgotten.
+  clock += 200_000;
+  expect(await meanMs()).toBe(1_750);
+  await count(10_000, 19);
+  clock += 60_000;
+  expect(await meanMs()).toBeLessThan(2_000);
+  await count(10_000, 1);
+  clock += 1_000;
+  expect(await meanMs()).toBe(8_750);
+
+  // At midnight the counters begin anew; what was known holds on.
+  clock += day;
+  expect(await meanMs()).toBe(8_750);
+});
+
+test('however many ask, Redis is asked four times a second; a failure is not remembered', async () => {
+  const away = new Redis('redis://127.0.0.1:9', { enableOfflineQueue: false, lazyConnect: true });
+  const failing = createPipelineLoad({ redis: away, prefix, now: () => clock });
+  await expect(failing.read()).rejects.toThrow(/writeable|closed/);
+  await expect(failing.read()).rejects.toThrow(/writeable|closed/);
+  away.disconnect();
+
+  const load = pipelineLoad();
+  const first = await load.read();
+  await queue('interactive', [0]);
+  clock += 249;
+  expect(await load.read()).toBe(first);
+  clock += 1;
+  expect((await load.read())[0]?.waiting).toBe(1);
+});
