@@ -72,6 +72,21 @@ describe('every answer', () => {
   });
 });
 
+test.each([
+  ['PUT', '/v1/classifications', 'POST, GET, HEAD'],
+  ['POST', `/v1/classifications/${someId}`, 'GET, HEAD, DELETE'],
+  ['DELETE', '/openapi.json', 'GET, HEAD'],
+])('%s %s is no such method, and the answer says which there are', async (method, path, allow) => {
+  const answer = await api.fetch(path, { method });
+  expect(answer.status).toBe(405);
+  expect(answer.headers.get('allow')).toBe(allow);
+  expect(await answer.json()).toMatchObject({ code: 'method_not_allowed' });
+});
+
+test.each(['/v1/nothing', '/v1/classifications/a/b', '/openapi-json'])('%s is not found', async (path) => {
+  expect((await api.fetch(path, { method: 'PUT' })).status).toBe(404);
+});
+
 test('the probes need no key, and readiness names what is missing', async () => {
   expect((await api.fetch('/healthz', { key: null })).status).toBe(200);
   const ready = await api.fetch('/readyz', { key: null });

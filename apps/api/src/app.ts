@@ -1,16 +1,19 @@
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { answers, type ReadinessCheck } from '@bunri/runtime';
 import { openApiDocument } from './openapi.ts';
-import { Problem, problemDocument, toProblem } from './problem.ts';
+import { createPathCheck } from './known-paths.ts';
+import { problemDocument, toProblem } from './problem.ts';
 import type { QueueOverview } from './queue-overview.ts';
 import { assignRequestId, observeRequests, requestIdOf } from './request-log.ts';
 import { classificationRoutes, type ClassificationDeps } from './routes/classifications.ts';
+import { deadLetterRoutes, type DeadLetterDeps } from './routes/dead-letters.ts';
 import { eventRoutes, type EventsDeps } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { itemRoutes } from './routes/items.ts';
 import { queueRoutes } from './routes/queues.ts';
+import { replayRoutes, type ReplayDeps } from './routes/replays.ts';
 
-export interface ApiDeps extends ClassificationDeps, EventsDeps {
+export interface ApiDeps extends ClassificationDeps, EventsDeps, DeadLetterDeps, ReplayDeps {
   readonly queues: QueueOverview;
   readonly checks: Record<string, ReadinessCheck>;
 }
@@ -36,11 +39,11 @@ export function createApp(deps: ApiDeps): Express {
     response.set(headers);
     next();
   });
-  app.use(healthRoutes({ ...deps, document: openApiDocument() }));
+  const document = openApiDocument();
+  app.use(healthRoutes({ ...deps, document }));
   app.use(classificationRoutes(deps), eventRoutes(deps), itemRoutes(deps), queueRoutes(deps));
-  app.use(() => {
-    throw new Problem('not_found', 'There is no such path and method. GET /openapi.json lists all there are.');
-  });
+  app.use(deadLetterRoutes(deps), replayRoutes(deps));
+  app.use(createPathCheck(document));
   app.use(answerProblem(deps));
   return app;
 }

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import { modelSettings, processSettings, storageSettings } from '@bunri/runtime';
+import { modelSettings, processSettings, spendingSettings, storageSettings } from '@bunri/runtime';
 import { apiKeysSchema } from './auth.ts';
 
 export const configSchema = z
@@ -25,6 +25,7 @@ export const configSchema = z
       .default(false)
       .meta({ description: 'true: image_url may be http, not only https' }),
     ...modelSettings,
+    ...spendingSettings,
   })
   .superRefine(({ API_KEYS, API_KEYS_FILE, DEMO, HOST }, context) => {
     const refuse = (setting: string, message: string) => context.addIssue({ code: 'custom', path: [setting], message });

@@ -1,7 +1,13 @@
+import type { Redis } from 'ioredis';
 import {
+  answerModels,
   answers,
+  createDeadLetters,
   createEventFeed,
   createFlowQueue,
+  createInspector,
+  createPipelineLoad,
+  createSpending,
   openCache,
   openRecords,
   openRedis,
@@ -12,12 +18,22 @@ import { createAdmission } from './admission.ts';
 import type { ApiDeps } from './app.ts';
 import { identifyAsDemo, identifyByKey, readApiKeys } from './auth.ts';
 import type { Config } from './config.ts';
+import { createForecast } from './forecast.ts';
 import { createMemoryGuard } from './memory-guard.ts';
 import { createQueueOverview } from './queue-overview.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRecordReader } from './record-reader.ts';
+import { createRefusal } from './refusal.ts';
 
 const heartbeatMs = 15_000;
+
+/** Whether a cap leaves no room for another request of the owner; undefined where there is no cap. */
+function spendingGuard({ config, metrics, log }: App<Config>, redis: Redis) {
+  const { SPENDING_CAP_USD_PER_DAY: totalUsd, SPENDING_CAP_USD_PER_OWNER: ownerUsd, REDIS_PREFIX: prefix } = config;
+  if (totalUsd === undefined && ownerUsd === undefined) return undefined;
+  const spending = createSpending({ redis, prefix, caps: { totalUsd, ownerUsd }, metrics, log });
+  return async (owner: string) => (await spending.spent(owner)).exhausted !== null;
+}
 
 /** Opens all that the API works with; each thing is closed with the process. @throws ConfigError for a keys file that is unusable. */
 export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise<ApiDeps> {
@@ -32,6 +48,10 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
   const queues = createQueueOverview({ redis, prefix, now: Date.now });
   life.onStop('queues', async () => await queues.close());
   const records = openRecords(app, redis);
+  const inspector = createInspector({ records, prefix });
+  life.onStop('inspector', async () => await inspector.close());
+  const forecast = createForecast({ records, load: createPipelineLoad({ redis, prefix, now: Date.now }) });
+  const memory = createMemoryGuard({ redis, now: Date.now });
   return {
     admit: createAdmission({
       // The settings admit no start without keys but for a demo on loopback.
@@ -42,11 +62,14 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
     reader: createRecordReader({ records, now: Date.now }),
     feed: createEventFeed({ records, subscriber, log }),
     flows,
-    memory: createMemoryGuard({ redis, now: Date.now }),
+    deadLetters: createDeadLetters({ records, flows }),
+    inspector,
+    forecast,
+    refusal: createRefusal({ records, memory, forecast, spendingExhausted: spendingGuard(app, redis), metrics, log }),
     queues,
     storage,
     cache: openCache(app, redis),
-    models: { vision: config.VISION_MODEL, llm: config.LLM_MODEL },
+    models: answerModels(config),
     allowHttpImageUrls: config.ALLOW_HTTP_IMAGE_URLS,
     checks: {
       running: () => !life.stopping,

@@ -1,7 +1,9 @@
 import type { Response } from 'express';
 import { isTerminal, type RequestEvent } from '@bunri/queue-contracts';
 import { toResource, type EventFeed, type Logger, type Metrics, type RequestRecord } from '@bunri/runtime';
-import { msUntilOverdue, type RecordReader } from './record-reader.ts';
+import { problemDocument } from './problem.ts';
+import { msUntilOverdue, requestLost, type RecordReader } from './record-reader.ts';
+import { requestIdOf } from './request-log.ts';
 
 export interface EventStreamDeps {
   readonly feed: EventFeed;
@@ -35,6 +37,11 @@ export function formatEvent(event: RequestEvent, resource?: unknown): string {
   return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
+/** What a stream ends with whose request was lost: the problem document, in an event without an id. */
+function formatLost(requestId: string): string {
+  return `event: error\ndata: ${JSON.stringify(problemDocument(requestLost(), requestId))}\n\n`;
+}
+
 /**
  * Sends every event after `afterSeq`, old and new, until the request ends, the client leaves or the process stops. The
  * client resumes after the last id it saw, on any API process, and misses nothing.
@@ -56,11 +63,16 @@ export async function streamEvents(
 
   response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
   send(`retry: ${reconnectMs}\n\n`);
-  const stopTimers = startTimers(deps, record, () => send(': still here\n\n'));
+  const lost = new AbortController();
+  const stopTimers = startTimers(deps, record, {
+    beat: () => send(': still here\n\n'),
+    onLost: () => lost.abort(),
+  });
   deps.metrics.eventListeners.inc();
   try {
-    const last = await untilLastEvent(deps.feed, { id, afterSeq, signal, send });
-    if (last) send(formatEvent(last, await readResource(deps.reader, id)));
+    const end = await untilLastEvent(deps.feed, { id, afterSeq, signal: AbortSignal.any([signal, lost.signal]), send });
+    if (end.last) send(formatEvent(end.last, await readResource(deps.reader, id)));
+    if (end.gone || lost.signal.aborted) send(formatLost(requestIdOf(response)));
   } catch (error) {
     // The answer has begun, so that the only way to tell is to end it; the client comes back by itself.
     deps.log.warn('an event stream broke off', { request_id: id, error });
@@ -71,14 +83,17 @@ export async function streamEvents(
   }
 }
 
-/** Sends events as they come, but keeps the one that ends the request: it is to be told with the resource. */
+/** Sends events as they come, but keeps the last one, if it ends the request: it is to be told with the resource. */
 async function untilLastEvent(
   feed: EventFeed,
   follow: { id: string; afterSeq: number; signal: AbortSignal; send: (text: string) => void },
-): Promise<RequestEvent | undefined> {
+): Promise<{ last: RequestEvent | undefined; gone: boolean }> {
   const { id, afterSeq, signal, send } = follow;
   let last: RequestEvent | undefined;
   const onEvent = (event: RequestEvent) => {
+    // It was not the last one: the request was retried.
+    if (last) send(formatEvent(last));
+    last = undefined;
     if (event.type === 'completed' || event.type === 'failed' || event.type === 'canceled') last = event;
     else send(formatEvent(event));
   };
@@ -86,8 +101,8 @@ async function untilLastEvent(
   signal.addEventListener('abort', () => resolve(), { once: true });
   if (signal.aborted) resolve();
   // The feed cannot be left while it subscribes, which takes as long as Redis is away.
-  await Promise.race([feed.follow(id, afterSeq, onEvent, signal), aborted]);
-  return last;
+  const end = await Promise.race([feed.follow(id, afterSeq, onEvent, signal), aborted]);
+  return { last, gone: end === 'gone' };
 }
 
 async function readResource(reader: RecordReader, id: string): Promise<unknown> {
@@ -95,20 +110,34 @@ async function readResource(reader: RecordReader, id: string): Promise<unknown> 
   return record ? toResource(record) : null;
 }
 
-/** The heartbeat, and the deadline: reading an overdue record closes it, which the stream then hears like everybody. */
+/**
+ * The heartbeat, and the deadline: reading an overdue record closes it, which the stream then hears like everybody. The
+ * deadline of a request that was retried is a later one, and a record that is gone will tell nothing.
+ */
 function startTimers(
   { reader, log, now, heartbeatMs }: EventStreamDeps,
-  { request: { id, deadlineAt }, status }: RequestRecord,
-  beat: () => void,
+  { request, status }: RequestRecord,
+  { beat, onLost }: { beat: () => void; onLost: () => void },
 ): () => void {
-  const heartbeat = setInterval(beat, heartbeatMs);
-  const close = () => {
-    reader.read(id).catch((error: unknown) => {
-      log.warn('an overdue request could not be closed; the sweeper will', { request_id: id, error });
-    });
+  const { id } = request;
+  let deadline: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const closeAt = (deadlineAt: number) => {
+    if (!stopped) deadline = setTimeout(() => void close(), msUntilOverdue(deadlineAt, now()));
   };
-  const deadline = isTerminal(status) ? undefined : setTimeout(close, msUntilOverdue(deadlineAt, now()));
+  const close = async () => {
+    try {
+      const record = await reader.read(id);
+      if (!record) onLost();
+      else if (!isTerminal(record.status)) closeAt(record.request.deadlineAt);
+    } catch (error) {
+      log.warn('an overdue request could not be closed; the sweeper will', { request_id: id, error });
+    }
+  };
+  const heartbeat = setInterval(beat, heartbeatMs);
+  if (!isTerminal(status)) closeAt(request.deadlineAt);
   return () => {
+    stopped = true;
     clearInterval(heartbeat);
     clearTimeout(deadline);
   };

@@ -5,15 +5,16 @@ import {
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
-import { eventTypes, requestIdSchema, resourceSchema } from '@bunri/queue-contracts';
+import { eventTypes, resourceSchema } from '@bunri/queue-contracts';
 import { publicItemsSchema } from '@bunri/knowledge';
 import { listSchema, pageSchema } from './listing.ts';
-import { Problem, problemSchema, type ProblemCode } from './problem.ts';
+import { adminPaths } from './openapi-admin.ts';
+import { admission, idPath, json, problems } from './openapi-parts.ts';
 import { acceptedSchema, classificationPath } from './routes/classifications.ts';
 import { eventsQuerySchema } from './routes/events.ts';
 import { itemsQuerySchema } from './routes/items.ts';
 import { queuesSchema } from './routes/queues.ts';
-import { formSchema, idempotencyKeySchema, urlSubmissionSchema } from './submission.ts';
+import { formSchema, idempotencyKeySchema, submitQuerySchema, urlSubmissionSchema } from './submission.ts';
 import { maxImageBytes } from './upload.ts';
 
 /** OpenAPI 3.1, from the schemas that validate. */
@@ -32,6 +33,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       { name: 'classifications', description: 'Requests and their answers.' },
       { name: 'catalogue', description: 'Things and the rules that hold for them.' },
       { name: 'operation', description: 'How the service is doing.' },
+      { name: 'administration', description: 'Failed requests and comparisons, for keys with the scope `admin`.' },
     ],
     components: {
       securitySchemes: {
@@ -44,27 +46,9 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         },
       },
     },
-    paths: { ...classificationPaths(), ...otherPaths() },
+    paths: { ...classificationPaths(), ...otherPaths(), ...adminPaths() },
   });
 }
-
-const json = <Schema extends z.ZodType>(schema: Schema) => ({ 'application/json': { schema } });
-
-function problems(...codes: ProblemCode[]): ZodOpenApiResponsesObject {
-  const byStatus = Map.groupBy(codes, (code) => new Problem(code, '').status);
-  return Object.fromEntries(
-    [...byStatus].map(([status, of]) => [
-      String(status) as `${4 | 5}${string}`,
-      {
-        description: of.map((code) => `\`${code}\``).join(', '),
-        content: { 'application/problem+json': { schema: problemSchema } },
-      },
-    ]),
-  );
-}
-
-const admission = ['unauthorized', 'forbidden', 'rate_limited', 'service_unavailable', 'internal_error'] as const;
-const idPath = z.object({ id: requestIdSchema });
 
 function classificationPaths(): ZodOpenApiPathsObject {
   return {
@@ -77,7 +61,7 @@ function classificationPaths(): ZodOpenApiPathsObject {
         requestParams: { path: idPath },
         responses: {
           200: { description: 'The request.', content: json(resourceSchema) },
-          ...problems('not_found', ...admission),
+          ...problems('not_found', 'request_lost', ...admission),
         },
       },
       delete: {
@@ -89,7 +73,7 @@ function classificationPaths(): ZodOpenApiPathsObject {
         requestParams: { path: idPath },
         responses: {
           200: { description: 'The canceled request.', content: json(resourceSchema) },
-          ...problems('not_found', 'already_ended', ...admission),
+          ...problems('not_found', 'request_lost', 'already_ended', ...admission),
         },
       },
     },
@@ -106,8 +90,13 @@ function submitOperation(): ZodOpenApiOperationObject {
   return {
     operationId: 'createClassification',
     summary: 'Ask about a photo',
+    description:
+      'A request whose answer is not expected before its deadline is refused with `overloaded` before the photo is read. ' +
+      'What is judged by is `priority` and `deadline`: give them in the query, or in the form in front of the photo; ' +
+      'what has not been given by then counts with its default. A query and a body that contradict each other are refused.',
     tags: ['classifications'],
     requestParams: {
+      query: submitQuerySchema,
       header: z.object({
         'Idempotency-Key': idempotencyKeySchema
           .optional()
@@ -138,6 +127,9 @@ function submitOperation(): ZodOpenApiOperationObject {
         'image_animated',
         'image_url_forbidden',
         'idempotency_conflict',
+        'spending_cap_reached',
+        'request_lost',
+        'overloaded',
         'storage_unavailable',
         ...admission,
       ),
@@ -160,7 +152,7 @@ function listOperation(): ZodOpenApiOperationObject {
 
 function eventsOperation(): ZodOpenApiOperationObject {
   const stream = z.string().meta({
-    description: `Server-sent events: ${eventTypes.join(', ')}. The id is the event’s number in the request, from 1 without gaps; the data of the last one holds the finished \`resource\`.`,
+    description: `Server-sent events: ${eventTypes.join(', ')}. The id is the event’s number in the request, from 1 without gaps; the data of the last one holds the finished \`resource\`. A request that was lost ends with an \`error\` that has no id and holds the problem document.`,
   });
   return {
     operationId: 'followClassification',
@@ -179,7 +171,7 @@ function eventsOperation(): ZodOpenApiOperationObject {
     responses: {
       200: { description: 'The events, until the request ends.', content: { 'text/event-stream': { schema: stream } } },
       204: { description: 'The request has ended and every event of it was seen: do not connect again.' },
-      ...problems('invalid_request', 'not_found', 'not_acceptable', ...admission),
+      ...problems('invalid_request', 'not_found', 'request_lost', 'not_acceptable', ...admission),
     },
   };
 }

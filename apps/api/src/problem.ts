@@ -8,12 +8,18 @@ const apiProblems = {
   unauthorized: { status: 401, title: 'An API key is needed' },
   forbidden: { status: 403, title: 'The API key may not do this' },
   not_found: { status: 404, title: 'There is nothing here' },
+  method_not_allowed: { status: 405, title: 'The path has no such method' },
   not_acceptable: { status: 406, title: 'The answer has another media type' },
   already_ended: { status: 409, title: 'The request has already ended' },
+  not_ended: { status: 409, title: 'The request has not ended yet' },
+  not_dead_letter: { status: 409, title: 'The request is no dead letter' },
+  not_replayable: { status: 409, title: 'The request cannot be replayed' },
+  request_lost: { status: 410, title: 'The request was lost' },
   body_too_large: { status: 413, title: 'The request body is too large' },
   media_type_unsupported: { status: 415, title: 'The media type of the body is not supported' },
   idempotency_conflict: { status: 422, title: 'The idempotency key belongs to another request' },
   rate_limited: { status: 429, title: 'Too many requests' },
+  overloaded: { status: 503, title: 'The answer would come too late' },
   service_unavailable: { status: 503, title: 'The service is not available' },
 } as const;
 

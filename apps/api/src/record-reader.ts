@@ -4,6 +4,19 @@ import { Problem } from './problem.ts';
 
 export type RecordReader = ReturnType<typeof createRecordReader>;
 
+/** The answer to whoever asks for a request that the store knew once and has lost. */
+export function requestLost(): Problem {
+  const detail =
+    'The store of the service was reset, and this request was lost with it. Send it again; nothing will come of the old one.';
+  return new Problem('request_lost', detail);
+}
+
+/** When an id was given out, epoch ms: the first 48 bits of a UUID v7 (RFC 9562); null for what is no id of ours. */
+function idTime(id: string): number | null {
+  const [, time] = /^req_([0-9a-f]{12})7[0-9a-f]{3}[89ab][0-9a-f]{15}$/.exec(id) ?? [];
+  return time === undefined ? null : Number.parseInt(time, 16);
+}
+
 /** Reads records for clients: none of another owner, and none that is open past its deadline, as it is closed first. */
 export function createRecordReader({ records, now }: { records: RecordStore; now: () => number }) {
   async function read(id: string): Promise<RequestRecord | null> {
@@ -15,13 +28,20 @@ export function createRecordReader({ records, now }: { records: RecordStore; now
     return await records.get(id);
   }
 
+  /** A request from before this store cannot be told from one that never was, nor whose it was: every owner hears the same. */
+  async function wasLost(id: string): Promise<boolean> {
+    const time = idTime(id);
+    return time !== null && time < (await records.lostBefore());
+  }
+
   return {
     read,
 
-    /** @throws Problem `not_found`, for another owner's request too: its existence is not told. */
+    /** @throws Problem `request_lost`; `not_found`, for another owner's request too: its existence is not told. */
     async readOwned(id: string, owner: string): Promise<RequestRecord> {
       const record = requestIdSchema.safeParse(id).success ? await read(id) : null;
       if (record?.request.owner === owner) return record;
+      if (!record && (await wasLost(id))) throw requestLost();
       throw new Problem('not_found', 'There is no such request, or it is past its retention. Check the id.');
     },
   };

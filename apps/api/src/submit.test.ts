@@ -71,7 +71,7 @@ test('where nobody can tell, the client is told so: a record may refer to its up
 });
 
 test('a command that the connection repeated is no replay', async () => {
-  const accept = async () => await Promise.resolve({ outcome: 'existing' as const, id: request.id });
+  const accept = async () => await Promise.resolve({ outcome: 'existing' as const, id: request.id, turn: 0 });
   const { submitted, queued } = submitWith({ accept, get: accepted });
   expect(await submitted).toMatchObject({ replayed: false });
   expect(queued).toEqual([request.id]);

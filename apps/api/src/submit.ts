@@ -1,4 +1,4 @@
-import type { Request } from '@bunri/queue-contracts';
+import type { FlowOrder, Request } from '@bunri/queue-contracts';
 import { catalogueVersion } from '@bunri/knowledge';
 import {
   lookUpRequest,
@@ -62,8 +62,8 @@ export async function submit(deps: SubmitDeps, request: Request, idempotency?: I
   const replayed = accepted.id !== request.id;
   if (!replayed) deps.metrics.requestsAccepted.inc({ cached: String(answer !== null) });
   if (!replayed && !answer) {
-    await enqueue(deps, request);
-    return { record: newRecord(request), replayed };
+    await enqueue(deps, { ...request, turn: accepted.turn });
+    return { record: newRecord(request, accepted.turn), replayed };
   }
   const record = await deps.reader.read(accepted.id);
   if (!record) throw new Error(`the record ${accepted.id} is gone`);
@@ -82,22 +82,22 @@ async function accept(
     const record = await records.get(request.id).catch(() => {
       throw new AcceptanceUnknown(error);
     });
-    if (record) return { outcome: 'accepted', id: request.id };
+    if (record) return { outcome: 'accepted', id: request.id, turn: record.turn };
     throw error;
   }
 }
 
-async function enqueue({ flows, log }: SubmitDeps, request: Request): Promise<void> {
+async function enqueue({ flows, log }: SubmitDeps, order: FlowOrder): Promise<void> {
   try {
-    await flows.add(request);
+    await flows.add(order);
   } catch (error) {
-    log.warn('a request was accepted but not queued; the sweeper will queue it', { request_id: request.id, error });
+    log.warn('a request was accepted but not queued; the sweeper will queue it', { request_id: order.id, error });
   }
 }
 
 /** The record as acceptance has just written it. */
-function newRecord(request: Request): RequestRecord {
-  const record = parseRecord({ request: JSON.stringify(request), status: 'queued', seq: '1' });
+function newRecord(request: Request, turn: number): RequestRecord {
+  const record = parseRecord({ request: JSON.stringify(request), status: 'queued', seq: '1', turn: String(turn) });
   if (!record) throw new Error('a new record has no request');
   return record;
 }

@@ -6,10 +6,13 @@ import { stageOrder, stages, type StageName } from '@bunri/queue-contracts';
 import {
   connectProducer,
   connectSubscriber,
+  createDeadLetters,
   createEventFeed,
   createFlowQueue,
+  createInspector,
   createLogger,
   createMetrics,
+  createPipelineLoad,
   createRecordStore,
   createResultCache,
   createStorage,
@@ -22,16 +25,19 @@ import {
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { identifyByKey, type Scope } from './auth.ts';
+import { createForecast, type Forecast } from './forecast.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import { createQueueOverview } from './queue-overview.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRecordReader } from './record-reader.ts';
+import { createRefusal } from './refusal.ts';
 import { serveApp } from './server.ts';
 
 const clients: Record<string, { owner: string; scopes: Scope[] }> = {
   ann: { owner: 'ann', scopes: ['submit', 'read'] },
   annReads: { owner: 'ann', scopes: ['read'] },
   bob: { owner: 'bob', scopes: ['submit', 'read'] },
+  root: { owner: 'operations', scopes: ['admin'] },
 };
 const secretOf = (id: string) => `secret-of-${id}`;
 
@@ -54,6 +60,8 @@ export interface TestApi {
   fetch(path: string, init?: RequestInit & { key?: string | null }): Promise<Response>;
   /** Keys of the bucket's objects. */
   objects(): Promise<string[]>;
+  /** Redis comes back without anything of ours, as after a restart without its files. */
+  loseStore(): Promise<void>;
   /** Ends streams and waits, as the first step of a stop. */
   stopStreams(): void;
   close(): Promise<void>;
@@ -66,6 +74,8 @@ export interface TestApiOptions {
   readonly heartbeatMs?: number;
   readonly addFlow?: FlowQueue['add'];
   readonly memory?: MemoryGuard;
+  readonly forecast?: Partial<Forecast>;
+  readonly spendingExhausted?: (owner: string) => Promise<boolean>;
 }
 
 export const models = { vision: 'gpt-5', llm: 'gpt-4o-mini' };
@@ -92,10 +102,28 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const cache = createResultCache({ redis, prefix, metrics });
   const flows = createFlowQueue({ redis, prefix });
   const queues = createQueueOverview({ redis, prefix, now });
+  const load = createPipelineLoad({ redis, prefix, now });
+  const forecast = createForecast({ records, load });
+  const refusal = createRefusal({
+    records,
+    memory: options.memory ?? { hasRoom: async () => await Promise.resolve(true) },
+    forecast: { ...forecast, ...options.forecast },
+    spendingExhausted: options.spendingExhausted,
+    metrics,
+    log,
+  });
+  const inspector = createInspector({ records, prefix });
   const queued: string[] = [];
   const addFlow: FlowQueue['add'] = options.addFlow ?? (async (request) => await flows.add(request));
   const keys = Object.entries(clients).map(([id, client]) => ({ id, sha256: sha256(secretOf(id)), ...client }));
   const stopping = new AbortController();
+  const flowQueue: FlowQueue = {
+    add: async (request) => {
+      queued.push(request.id);
+      await addFlow(request);
+    },
+    close: async () => undefined,
+  };
   const app = createApp({
     admit: createAdmission({
       identify: identifyByKey(keys),
@@ -104,17 +132,14 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     records,
     reader: createRecordReader({ records, now }),
     feed: createEventFeed({ records, subscriber, log }),
-    flows: {
-      add: async (request) => {
-        queued.push(request.id);
-        await addFlow(request);
-      },
-      close: async () => undefined,
-    },
+    flows: flowQueue,
+    deadLetters: createDeadLetters({ records, flows: flowQueue, now }),
+    inspector,
     queues,
     storage,
     cache,
-    memory: options.memory ?? { hasRoom: async () => await Promise.resolve(true) },
+    forecast: { ...forecast, ...options.forecast },
+    refusal,
     models,
     allowHttpImageUrls: false,
     checks: { redis: () => redis.status === 'ready' },
@@ -146,12 +171,17 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
       for await (const page of storage.list('')) found.push(...page.map(({ key }) => key));
       return found;
     },
+    async loseStore() {
+      await redis.unlink(...(await redis.keys(`${prefix}*`)));
+      subscriber.disconnect(true);
+    },
     stopStreams: () => stopping.abort(),
     async close() {
       stopping.abort();
       await server.close(0);
       await flows.close();
       await queues.close();
+      await inspector.close();
       if (redis.status === 'ready') {
         const left = await redis.keys(`${prefix}*`);
         if (left.length > 0) await redis.unlink(...left);

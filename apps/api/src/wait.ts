@@ -1,6 +1,6 @@
 import { isTerminal } from '@bunri/queue-contracts';
 import type { EventFeed, Logger, RequestRecord } from '@bunri/runtime';
-import { msUntilOverdue, type RecordReader } from './record-reader.ts';
+import { msUntilOverdue, requestLost, type RecordReader } from './record-reader.ts';
 
 export interface WaitDeps {
   readonly feed: EventFeed;
@@ -12,6 +12,8 @@ export interface WaitDeps {
 /**
  * Waits until the request ends, but no longer than `waitMs` or the request's deadline, and not after an abort.
  * The request is accepted already, so that trouble while waiting is no error: the record then is the one that came in.
+ *
+ * @throws Problem `request_lost` when the store came back without it.
  */
 export async function waitForEnd(
   { feed, reader, log, now }: WaitDeps,
@@ -24,10 +26,11 @@ export async function waitForEnd(
   const leave = new AbortController();
   const timer = setTimeout(() => leave.abort(), Math.min(waitMs, msUntilOverdue(deadlineAt, now())));
   const either = AbortSignal.any([leave.signal, signal]);
+  let latest: RequestRecord | null;
   try {
     // The feed cannot be left while it subscribes, which takes as long as Redis is away.
     await Promise.race([feed.follow(id, record.lastSeq, () => undefined, either), aborted(either)]);
-    return (await reader.read(id)) ?? record;
+    latest = await reader.read(id);
   } catch (error) {
     log.warn('a wait was cut short', { request_id: id, error });
     return record;
@@ -35,6 +38,8 @@ export async function waitForEnd(
     clearTimeout(timer);
     leave.abort();
   }
+  if (!latest) throw requestLost();
+  return latest;
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,46 +1,33 @@
-import { promisify } from 'node:util';
-import express, { Router, type Request, type Response } from 'express';
+import { Router, type Request, type Response } from 'express';
 import { z } from 'zod';
-import { isTerminal, resourceSchema, type ImageSource, type Resource } from '@bunri/queue-contracts';
-import { newRequestId, objectKeys, toResource, type Logger, type RequestRecord, type Storage } from '@bunri/runtime';
+import { isTerminal, resourceSchema } from '@bunri/queue-contracts';
+import { newRequestId, toResource, type RequestRecord } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
-import { checkImageUrl } from '../image-url.ts';
+import { placeSchema, toPlace, unknownPlace, type Forecast, type Place } from '../forecast.ts';
+import { discard, receive, type IntakeDeps } from '../intake.ts';
 import { listRecords, pageSchema } from '../listing.ts';
-import type { MemoryGuard } from '../memory-guard.ts';
 import { parseInput, Problem, serviceUnavailable } from '../problem.ts';
-import {
-  formSchema,
-  preferredWaitS,
-  toIdempotency,
-  toSubmission,
-  urlSubmissionSchema,
-  type Submission,
-} from '../submission.ts';
+import type { Refusal } from '../refusal.ts';
+import { preferredWaitS, toIdempotency } from '../submission.ts';
 import { AcceptanceUnknown, submit, type SubmitDeps } from '../submit.ts';
-import { lingerThenClose, receiveForm } from '../upload.ts';
+import { lingerThenClose } from '../upload.ts';
 import { waitForEnd, type WaitDeps } from '../wait.ts';
 
-export interface ClassificationDeps extends SubmitDeps, WaitDeps {
+export interface ClassificationDeps extends SubmitDeps, WaitDeps, IntakeDeps {
   readonly admit: Admit;
-  readonly memory: MemoryGuard;
-  readonly allowHttpImageUrls: boolean;
+  readonly refusal: Refusal;
+  readonly forecast: Forecast;
   readonly stopping: AbortSignal;
 }
 
 export const classificationPath = '/v1/classifications';
-/** A request that is not finished yet, with where to look, listen and cancel. */
+/** A request that is not finished yet, with its place, and where to look, listen and cancel. */
 export const acceptedSchema = resourceSchema
-  .extend({ links: z.object({ self: z.string(), events: z.string(), cancel: z.string() }) })
+  .extend({
+    ...placeSchema.shape,
+    links: z.object({ self: z.string(), events: z.string(), cancel: z.string() }),
+  })
   .meta({ id: 'AcceptedClassification' });
-
-const fullRetryAfterS = 60;
-
-function memoryFull(): Problem {
-  const detail = `The queue is full and takes no new requests until older ones have been cleaned up. Send the request again in ${fullRetryAfterS} seconds.`;
-  return new Problem('service_unavailable', detail, { retryAfterS: fullRetryAfterS });
-}
-
-const parseJson = promisify(express.json({ limit: '16kb' }));
 
 export function classificationRoutes(deps: ClassificationDeps): Router {
   const { admit, reader, records } = deps;
@@ -52,7 +39,7 @@ export function classificationRoutes(deps: ClassificationDeps): Router {
     const { owner } = await admit(request, response, 'submit');
     // Without Redis nothing can be accepted: said before the upload is taken.
     if (records.redis.status !== 'ready') throw serviceUnavailable();
-    if (!(await deps.memory.hasRoom())) throw memoryFull();
+    await deps.refusal.ofOwner(owner, request.get('idempotency-key'));
     await answerSubmission(deps, request, response, owner);
   });
 
@@ -92,13 +79,16 @@ async function answerSubmission(
   owner: string,
 ): Promise<void> {
   const id = newRequestId();
-  const { source, submission } = await receive(deps, request, response, id);
+  const key = request.get('idempotency-key');
+  const { source, submission } = await receive(deps, { request, response }, id, async (terms) => {
+    await deps.refusal.ofTerms(owner, key, terms);
+  });
   const createdAt = deps.now();
   const { question, locale, priority, deadlineMs } = submission;
   const order = { id, owner, question, locale, source, priority, createdAt, deadlineAt: createdAt + deadlineMs };
   let record: RequestRecord;
   try {
-    const submitted = await submit(deps, order, toIdempotency(request.get('idempotency-key'), submission, source));
+    const submitted = await submit(deps, order, toIdempotency(key, submission, source));
     record = submitted.record;
     if (submitted.replayed) {
       response.set('Idempotent-Replayed', 'true');
@@ -119,50 +109,29 @@ async function answerSubmission(
     record = await waitForEnd(deps, record, waitS * 1000, signal);
     if (isTerminal(record.status)) response.set('Preference-Applied', `wait=${waitS}`);
   }
-  sendSubmitted(response, toResource(record));
+  await sendSubmitted(deps, response, record);
 }
 
-function sendSubmitted(response: Response, resource: Resource): void {
+async function sendSubmitted(deps: ClassificationDeps, response: Response, record: RequestRecord): Promise<void> {
+  const resource = toResource(record);
   const self = `${classificationPath}/${resource.id}`;
   response.location(self);
-  if (isTerminal(resource.status)) response.status(200).json(resource);
-  else response.status(202).json({ ...resource, links: { self, events: `${self}/events`, cancel: self } });
+  if (isTerminal(resource.status)) {
+    response.status(200).json(resource);
+    return;
+  }
+  const links = { self, events: `${self}/events`, cancel: self };
+  response.status(202).json({ ...resource, ...(await placeOf(deps, record)), links });
 }
 
-/** Reads the body in either of its two forms; a photo is in the bucket afterwards. */
-async function receive(
-  { storage, allowHttpImageUrls, log }: ClassificationDeps,
-  request: Request,
-  response: Response,
-  id: string,
-): Promise<{ source: ImageSource; submission: Submission }> {
-  if (request.is('multipart/form-data')) {
-    const { fields, image } = await receiveForm(request, { storage, key: objectKeys.upload(id) });
-    const source: ImageSource = { kind: 'upload', ...image };
-    try {
-      return { source, submission: toSubmission(parseInput(formSchema, fields)) };
-    } catch (error) {
-      await discard({ storage, log }, source);
-      throw error;
-    }
-  }
-  if (request.is('application/json')) {
-    await parseJson(request, response);
-    const { image_url, ...fields } = parseInput(urlSubmissionSchema, request.body);
-    const url = checkImageUrl(image_url, { allowHttp: allowHttpImageUrls });
-    return { source: { kind: 'url', url }, submission: toSubmission(fields) };
-  }
-  const detail = 'Send multipart/form-data with an image file, or application/json with an image_url.';
-  throw new Problem('media_type_unsupported', detail);
-}
-
-/** Removes the upload of a request that does not come to be. */
-async function discard({ storage, log }: { storage: Storage; log: Logger }, source: ImageSource): Promise<void> {
-  if (source.kind !== 'upload') return;
+/** The request is accepted, whether its place can be told or not. */
+async function placeOf({ forecast, log, now }: ClassificationDeps, record: RequestRecord): Promise<Place> {
+  const { request, status, turn } = record;
+  if (status !== 'queued') return unknownPlace;
   try {
-    await storage.remove([source.key]);
+    return toPlace(await forecast.ofQueued(request.priority, turn), now());
   } catch (error) {
-    // The client's answer is another matter; the object goes when its retention ends.
-    log.warn('an upload without a request could not be removed', { error });
+    log.warn('the place of a request could not be told', { request_id: request.id, error });
+    return unknownPlace;
   }
 }

@@ -103,6 +103,25 @@ test('twenty reconnects while events are being written lose none and repeat none
   expect(seen).toEqual(Array.from({ length: 1 + 6 + 1 + deltas + 2 }, (_value, index) => index + 1));
 });
 
+test('a failure that was retried is told like any event, and the stream goes on to the real end', async () => {
+  const id = await accept();
+  const stream = api.records.keys.events(id);
+  for (const [seq, type] of [
+    [2, 'failed'],
+    [3, 'retried'],
+  ] as const) {
+    await api.redis.xadd(stream, `${seq}-0`, 'type', type, 'at', '1', 'data', '{}');
+    await api.redis.hset(api.records.keys.record(id), 'seq', seq);
+  }
+  const events: SentEvent[] = [];
+  for await (const event of eventsOf(await follow(id))) {
+    events.push(event);
+    if (event.event === 'retried') await api.records.cancel(id);
+  }
+  expect(events.map(({ event }) => event)).toEqual(['accepted', 'failed', 'retried', 'canceled']);
+  expect(events.map(({ data }) => 'resource' in data)).toEqual([false, false, false, true]);
+});
+
 test('after the end a stream gives what is left, and then says not to come back', async () => {
   const id = await accept();
   await runStages(api.records, id, sampleOutputs());

@@ -1,0 +1,129 @@
+import { Router, type Response } from 'express';
+import { z } from 'zod';
+import { requestIdSchema } from '@bunri/queue-contracts';
+import {
+  compareReplay,
+  startReplay,
+  type FlowQueue,
+  type Inspector,
+  type Logger,
+  type RecordStore,
+  type ReplayComparison,
+  type ReplayDiff,
+  type ReplayRefusal,
+} from '@bunri/runtime';
+import type { Admit } from '../admission.ts';
+import { readJson } from '../json-body.ts';
+import { parseInput, Problem } from '../problem.ts';
+import { deadlineField, inspectionQuerySchema } from './dead-letters.ts';
+
+export interface ReplayDeps {
+  readonly admit: Admit;
+  readonly records: RecordStore;
+  readonly flows: FlowQueue;
+  readonly inspector: Inspector;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+export const adminPath = '/v1/admin/classifications';
+
+const model = z.string().trim().min(1).max(200).optional();
+export const replayBodySchema = z.strictObject({
+  vision_model: model.meta({ description: 'Looks at the photo instead of the configured model.' }),
+  llm_model: model.meta({
+    description: 'Writes the guidance instead of the configured model. Alone, what was seen is taken over.',
+  }),
+  deadline: deadlineField,
+});
+
+export const replayAcceptedSchema = z
+  .object({
+    id: requestIdSchema,
+    replay_of: requestIdSchema,
+    queued: z.boolean().meta({ description: 'False where the scheduler will queue it, within two minutes.' }),
+    links: z.object({ self: z.string(), diff: z.string() }),
+  })
+  .meta({ id: 'AcceptedReplay' });
+
+const openRetryAfterS = 2;
+
+/** Requests of every owner, as an operator looks at them, repeats them, and compares. */
+export function replayRoutes(deps: ReplayDeps): Router {
+  const { admit, records, inspector, log } = deps;
+  const router = Router();
+
+  router.get(`${adminPath}/:id`, async (request, response) => {
+    await admit(request, response, 'admin');
+    const id = knownId(request.params.id, response);
+    const { show_question: show } = parseInput(inspectionQuerySchema, request.query);
+    const found = await inspector.inspect(id, { question: show === 'true' });
+    if (!found) throw noRequest();
+    response.json(found);
+  });
+
+  router.post(`${adminPath}/:id/replay`, async (request, response) => {
+    const { keyId } = await admit(request, response, 'admin');
+    const original = knownId(request.params.id, response);
+    const {
+      vision_model: visionModel,
+      llm_model: llmModel,
+      deadline,
+    } = await readJson(replayBodySchema, request, response);
+    const started = await startReplay(deps, original, { visionModel, llmModel, deadlineMs: deadline * 1000 });
+    if (started.outcome === 'gone') throw noRequest();
+    if (started.outcome === 'refused') throw refused(started.reason);
+    const { id } = started.record.request;
+    log.info('a request is replayed', { key_id: keyId, request_id: original, replay_id: id });
+    const self = `${adminPath}/${id}`;
+    response.status(202).location(self);
+    response.json({ id, replay_of: original, queued: started.queued, links: { self, diff: `${self}/diff` } });
+  });
+
+  router.get(`${adminPath}/:id/diff`, async (request, response) => {
+    await admit(request, response, 'admin');
+    response.json(diffOr(await compareReplay(records, knownId(request.params.id, response))));
+  });
+
+  return router;
+}
+
+function knownId(text: string, response: Response): string {
+  if (!requestIdSchema.safeParse(text).success) throw noRequest();
+  response.locals['classificationId'] = text;
+  return text;
+}
+
+function noRequest(): Problem {
+  return new Problem('not_found', 'There is no such request, or it is past its retention. Check the id.');
+}
+
+function refused(reason: ReplayRefusal): Problem {
+  switch (reason) {
+    case 'open':
+      return new Problem('not_ended', 'The request has not ended. Wait for its end, or cancel it.');
+    case 'no_image':
+      return new Problem(
+        'not_replayable',
+        'The request failed before its photo was prepared: nothing can be repeated.',
+      );
+  }
+}
+
+/** @throws Problem `not_found`, `not_ended` */
+function diffOr(comparison: ReplayComparison): ReplayDiff {
+  switch (comparison.outcome) {
+    case 'compared':
+      return comparison.diff;
+    case 'open': {
+      const detail = `The replay is ${comparison.status} still. Ask again in ${openRetryAfterS} seconds.`;
+      throw new Problem('not_ended', detail, { retryAfterS: openRetryAfterS });
+    }
+    case 'no_replay':
+      throw new Problem('not_found', 'This request is no replay of another; there is nothing to compare it with.');
+    case 'original_gone':
+      throw new Problem('not_found', `The request ${comparison.original}, which it repeats, is past its retention.`);
+    case 'gone':
+      throw noRequest();
+  }
+}

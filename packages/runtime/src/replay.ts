@@ -1,0 +1,118 @@
+import {
+  isTerminal,
+  nothingUsed,
+  type Request,
+  type RequestStatus,
+  type StageName,
+  type StageOutput,
+} from '@bunri/queue-contracts';
+import { newRequestId, type FlowQueue } from './enqueue.ts';
+import { flowOrder, toResource, type RequestRecord } from './record.ts';
+import type { RecordStore } from './records.ts';
+import { diffOutcomes, type ReplayDiff } from './replay-diff.ts';
+
+/** What to run again, and with which models instead of the configured ones. */
+export interface ReplayModels {
+  readonly visionModel?: string | undefined;
+  readonly llmModel?: string | undefined;
+}
+
+/** `open`: the original has not ended; `no_image`: it has no normalised photo to begin with. */
+export type ReplayRefusal = 'open' | 'no_image';
+
+export type ReplayPlan =
+  | { outcome: 'planned'; request: Request; outputs: Partial<Record<StageName, unknown>> }
+  | { outcome: 'refused'; reason: ReplayRefusal };
+
+const hourMs = 3600 * 1000;
+
+/**
+ * The request that repeats another for comparison. What the change does not touch is taken over from the original: with
+ * only another llm model the classification and its rules, otherwise the photo alone, so that vision runs again with the
+ * model that is given, or the configured one, and the present prompts. Pure. Times in epoch ms.
+ */
+export function planReplay(
+  original: RequestRecord,
+  { visionModel, llmModel }: ReplayModels,
+  { id, now, deadlineMs = hourMs }: { id: string; now: number; deadlineMs?: number | undefined },
+): ReplayPlan {
+  if (!isTerminal(original.status)) return { outcome: 'refused', reason: 'open' };
+  if (original.stages.preprocess.output === null) return { outcome: 'refused', reason: 'no_image' };
+  const untouched: readonly StageName[] =
+    llmModel !== undefined && visionModel === undefined ? ['preprocess', 'vision', 'rag'] : ['preprocess'];
+  const request: Request = {
+    ...original.request,
+    id,
+    priority: 'batch',
+    createdAt: now,
+    deadlineAt: now + deadlineMs,
+    replay: {
+      of: original.request.id,
+      ...(visionModel === undefined ? {} : { visionModel }),
+      ...(llmModel === undefined ? {} : { llmModel }),
+    },
+  };
+  return { outcome: 'planned', request, outputs: takeOver(original, untouched) };
+}
+
+/** Up to the first that the original does not have. What was paid for then is not paid again: its usage is nothing. */
+function takeOver(original: RequestRecord, names: readonly StageName[]): Partial<Record<StageName, unknown>> {
+  const outputs: Partial<Record<StageName, unknown>> = {};
+  for (const name of names) {
+    const { status, output } = original.stages[name];
+    if (status !== 'completed' || output === null) break;
+    outputs[name] = name === 'vision' ? { ...(output as StageOutput<'vision'>), usage: nothingUsed } : output;
+  }
+  return outputs;
+}
+
+export type ReplayStart =
+  | { outcome: 'accepted'; record: RequestRecord; queued: boolean }
+  | { outcome: 'refused'; reason: ReplayRefusal; status: RequestStatus }
+  | { outcome: 'gone' };
+
+/**
+ * Accepts and queues a replay. Its record is written first: whoever dies before its jobs are added leaves that to the
+ * sweeper, and `queued` is false where they could not be added now.
+ */
+export async function startReplay(
+  { records, flows, now = Date.now }: { records: RecordStore; flows: Pick<FlowQueue, 'add'>; now?: () => number },
+  originalId: string,
+  change: ReplayModels & { readonly deadlineMs?: number | undefined } = {},
+): Promise<ReplayStart> {
+  const original = await records.get(originalId);
+  if (!original) return { outcome: 'gone' };
+  const plan = planReplay(original, change, { id: newRequestId(), now: now(), deadlineMs: change.deadlineMs });
+  if (plan.outcome === 'refused') return { ...plan, status: original.status };
+  const { request, outputs } = plan;
+  // `existing` is our own command, repeated after a broken connection: the id is new.
+  await records.accept(request, { outputs });
+  const record = await records.get(request.id);
+  if (!record) throw new Error('the store does not have what it has just accepted');
+  const queued = await flows.add(flowOrder(record)).then(
+    () => true,
+    () => false,
+  );
+  return { outcome: 'accepted', record, queued };
+}
+
+export type ReplayComparison =
+  | { outcome: 'compared'; diff: ReplayDiff }
+  /** It has not ended. */
+  | { outcome: 'open'; status: RequestStatus }
+  | { outcome: 'no_replay' }
+  | { outcome: 'gone' }
+  /** The request that it repeats is past its retention. */
+  | { outcome: 'original_gone'; original: string };
+
+/** What a finished replay changed. */
+export async function compareReplay(records: Pick<RecordStore, 'get'>, replayId: string): Promise<ReplayComparison> {
+  const replay = await records.get(replayId);
+  if (!replay) return { outcome: 'gone' };
+  const original = replay.request.replay?.of;
+  if (original === undefined) return { outcome: 'no_replay' };
+  if (!isTerminal(replay.status)) return { outcome: 'open', status: replay.status };
+  const before = await records.get(original);
+  if (!before) return { outcome: 'original_gone', original };
+  return { outcome: 'compared', diff: diffOutcomes(toResource(before), toResource(replay)) };
+}
