@@ -46,7 +46,7 @@ afterAll(async () => {
 });
 
 function context(signal = new AbortController().signal): HandlerContext {
-  return { log, signal, jobId: 'job', onAnswer: () => undefined };
+  return { log, signal, jobId: 'job', onAnswer: () => undefined, lastAttempt: false };
 }
 
 function input(source: ImageSource): StageInput<'preprocess'> {

@@ -40,7 +40,7 @@ function input(
 async function look(work: StageInput<'rag'>, tokenBudget = 800) {
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   const { signal } = new AbortController();
-  const context = { log, signal, jobId: 'job', onAnswer: () => undefined };
+  const context = { log, signal, jobId: 'job', onAnswer: () => undefined, lastAttempt: false };
   const { output, cached } = await makeHandler({ tokenBudget })(work, context);
   expect(cached).toBe(false);
   return stages.rag.output.parse(output);

@@ -26,10 +26,10 @@ async function gauge(name: string, labels: Record<string, string> = {}): Promise
     ?.value;
 }
 
-async function submit(priority: 'interactive' | 'batch'): Promise<void> {
-  const request = sampleRequest({ priority, createdAt: clock });
-  await world.records.accept(request);
-  await flows.add(request);
+async function submit(priority: 'interactive' | 'batch', owner = 'test'): Promise<void> {
+  const request = sampleRequest({ priority, owner, createdAt: clock });
+  const { turn } = await world.records.accept(request);
+  await flows.add({ ...request, turn });
 }
 
 test('every queue of the stages and of the scheduler is exported', async () => {
@@ -56,6 +56,14 @@ test('the oldest job is found although a younger one of higher priority stands b
   await gauges.refresh();
   expect(await gauge('bunri_queue_oldest_seconds', { queue: 'preprocess' })).toBe(60);
   expect(await gauge('bunri_queue_oldest_seconds', { queue: 'llm' })).toBe(0);
+});
+
+test('the oldest job is found although those of other owners with an earlier turn stand before it', async () => {
+  for (let n = 0; n < 3; n += 1) await submit('interactive');
+  clock += 30_000;
+  for (const owner of ['ann', 'bob', 'cyd']) await submit('interactive', owner);
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_oldest_seconds', { queue: 'preprocess' })).toBe(30);
 });
 
 test('a delayed job whose time has come is overdue', async () => {

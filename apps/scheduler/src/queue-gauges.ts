@@ -1,6 +1,6 @@
-import { Queue } from 'bullmq';
+import { Queue, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { buildFlow, jobDataSchema, stageNames, stages } from '@bunri/queue-contracts';
+import { jobDataSchema, priorityOf, stageNames, stages } from '@bunri/queue-contracts';
 import { createKeys, type Logger, type Metrics } from '@bunri/runtime';
 import { schedules } from './schedules.ts';
 
@@ -18,10 +18,14 @@ export type QueueGauges = ReturnType<typeof createQueueGauges>;
 export const watchedQueues = [...stageNames.map((stage) => stages[stage].queue), ...Object.keys(schedules)];
 
 const jobStates = ['waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'] as const;
-/** Heads of the line: the oldest job of a priority stands first, but not the oldest of the queue. */
-const priorities = (['interactive', 'batch'] as const).map(
-  (priority) => buildFlow({ id: '', deadlineAt: 0, priority }).opts.priority,
-);
+/** BullMQ's score of a prioritised job is its priority times 2^32, and a running number. */
+const priorityScale = 0x1_0000_0000;
+const firstOfBatch = priorityOf('batch', 0) * priorityScale;
+/**
+ * In each class the requests stand by their turn. The oldest of an owner stands before the owner's others, and no owner's
+ * oldest far behind where the class has come to: among the first few is the oldest of all.
+ */
+const looked = 20;
 /** BullMQ itself is some ms late with a delayed job. */
 const overdueMs = 1_000;
 
@@ -38,9 +42,8 @@ export function createQueueGauges(options: {
   const queues = watchedQueues.map((name) => new Queue(name, { connection: redis, prefix }));
   for (const queue of queues) queue.on('error', (error) => log.warn('queue trouble', { queue: queue.name, error }));
 
-  /** Since when the job could have been taken. A stage's job is as old as its request, but ready only since the stage before. */
-  async function readySince(queue: Queue, index: number, state: 'prioritized' | 'waiting'): Promise<number> {
-    const [job] = state === 'waiting' ? await queue.getWaiting(index, index) : await queue.getPrioritized(index, index);
+  /** Since when a job could have been taken. A stage's job is as old as its request, but ready only since the stage before. */
+  async function readySince(job: Job | undefined): Promise<number> {
     if (!job) return now();
     const data = jobDataSchema.safeParse(job.data);
     const readyAt = data.success ? await redis.hget(keys.record(data.data.requestId), 'readyAt') : null;
@@ -48,12 +51,13 @@ export function createQueueGauges(options: {
   }
 
   async function oldestReadySince(queue: Queue): Promise<number> {
-    const counts = await queue.getCountsPerPriority(priorities);
-    const heads = priorities.map((_, i) => priorities.slice(0, i).reduce((sum, p) => sum + (counts[p] ?? 0), 0));
-    return Math.min(
-      await readySince(queue, 0, 'waiting'),
-      ...(await Promise.all(heads.map(async (index) => await readySince(queue, index, 'prioritized')))),
-    );
+    const prioritized = queue.toKey('prioritized');
+    const ids = [
+      ...(await redis.zrangebyscore(prioritized, '-inf', `(${firstOfBatch}`, 'LIMIT', 0, looked)),
+      ...(await redis.zrangebyscore(prioritized, firstOfBatch, '+inf', 'LIMIT', 0, looked)),
+    ];
+    const heads = [(await queue.getWaiting(0, 0))[0], ...(await Promise.all(ids.map((id) => queue.getJob(id))))];
+    return Math.min(...(await Promise.all(heads.map(readySince))));
   }
 
   async function measure(queue: Queue): Promise<QueueState> {

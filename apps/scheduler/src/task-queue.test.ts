@@ -26,7 +26,7 @@ async function startScheduler(tasks: Record<string, Task>, schedule = everySecon
   lives.push(life);
   const schedules = Object.fromEntries(Object.keys(tasks).map((name) => [name, schedule]));
   const successes = createSuccesses(world);
-  const surroundings = { redis, prefix, graceMs, log, metrics, successes, stalledCheckMs: 200 };
+  const surroundings = { redis, prefix, graceMs, log, metrics, successes, stalledCheckMs: 200, reconcileEveryMs: 200 };
   const queue = await serveTasks({ ...surroundings, queue: 'watch', schedules, tasks });
   life.onStop('task queue', async () => await queue.close());
   return life;
@@ -63,6 +63,24 @@ test('two schedulers run each tick once, and never two at a time', async () => {
   expect(ticks.filter((at) => at % 1_000 !== 0)).toEqual([]);
   expect(new Set(ticks).size).toBe(ticks.length);
   expect(mostRunning).toBe(1);
+}, 15_000);
+
+test('after Redis came back empty, the schedules are there again and ticks go on', async () => {
+  let ticked = Promise.withResolvers<void>();
+  await startScheduler({
+    tick: async () => {
+      ticked.resolve();
+      return await Promise.resolve({});
+    },
+  });
+  await ticked.promise;
+  const { redis, prefix } = world;
+  await redis.unlink(...(await redis.keys(`${prefix}*`)));
+  ticked = Promise.withResolvers<void>();
+  await ticked.promise;
+  const queue = new Queue('watch', { connection: redis, prefix });
+  expect((await queue.getJobSchedulers()).map(({ key }) => key)).toEqual(['tick']);
+  await queue.close();
 }, 15_000);
 
 test('a tick that came due while no scheduler was there is run once by the next one', async () => {

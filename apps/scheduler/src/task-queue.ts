@@ -19,6 +19,8 @@ export interface TaskQueueOptions {
   readonly metrics: Metrics;
   readonly now?: () => number;
   readonly stalledCheckMs?: number;
+  /** How often the schedules in Redis are looked after. Default a minute. */
+  readonly reconcileEveryMs?: number;
 }
 
 /** A killed scheduler's task runs again within 20 s of the next one's start. */
@@ -33,7 +35,7 @@ export interface TaskQueue {
 
 /** Runs the tasks of a queue when they are due, one at a time, each tick once however many schedulers there are. */
 export async function serveTasks(options: TaskQueueOptions): Promise<TaskQueue> {
-  const { redis, prefix, log, graceMs, stalledCheckMs = defaultStalledCheckMs } = options;
+  const { redis, prefix, log, graceMs, stalledCheckMs = defaultStalledCheckMs, reconcileEveryMs = 60_000 } = options;
   const stopping = new AbortController();
   const queue = new Queue(options.queue, { connection: redis, prefix });
   const worker = new Worker(options.queue, async (job) => await runTask(options, job, stopping.signal), {
@@ -47,18 +49,31 @@ export async function serveTasks(options: TaskQueueOptions): Promise<TaskQueue> 
   queue.on('error', (error) => log.warn('queue trouble', { queue: queue.name, error }));
   worker.on('error', (error) => log.warn('worker trouble', { queue: queue.name, error }));
 
-  // Two schedulers overlap while one is replaced: a tick is one job, and this keeps ticks from running side by side.
-  await queue.setGlobalConcurrency(1);
-  const { written, removed } = await reconcileSchedules(queue, options.schedules);
-  log.info('schedules reconciled', { queue: options.queue, written, removed });
+  async function reconcile(): Promise<void> {
+    // Two schedulers overlap while one is replaced: a tick is one job, and this keeps ticks from running side by side.
+    await queue.setGlobalConcurrency(1);
+    const { written, removed } = await reconcileSchedules(queue, options.schedules);
+    if (written.length + removed.length > 0)
+      log.info('schedules reconciled', { queue: options.queue, written, removed });
+  }
+  await reconcile();
+  // Schedules live in Redis alone: one that came back empty has none, and nothing would ever be swept again.
+  const reconcileAgain = () => {
+    reconcile().catch((error: unknown) => log.warn('schedules were not reconciled', { queue: options.queue, error }));
+  };
+  redis.on('ready', reconcileAgain);
+  const timer = setInterval(reconcileAgain, reconcileEveryMs);
+  timer.unref();
   await worker.waitUntilReady();
   worker.run().catch((error: unknown) => log.error('the worker loop ended', { queue: options.queue, error }));
   return {
     running: () => worker.isRunning(),
     async close() {
-      const timer = setTimeout(() => stopping.abort(new Error('the scheduler stops')), graceMs);
+      redis.off('ready', reconcileAgain);
+      clearInterval(timer);
+      const giveUp = setTimeout(() => stopping.abort(new Error('the scheduler stops')), graceMs);
       await worker.close();
-      clearTimeout(timer);
+      clearTimeout(giveUp);
       await queue.close();
     },
   };

@@ -19,6 +19,7 @@ export function makeTasks(deps: {
     readonly IMAGE_RETENTION_DAYS: number;
     readonly CACHE_RETENTION_HOURS: number;
     readonly RECORD_RETENTION_HOURS: number;
+    readonly DEAD_LETTER_RETENTION_HOURS: number;
   };
   readonly redis: Redis;
   readonly prefix: string;
@@ -28,7 +29,11 @@ export function makeTasks(deps: {
   readonly metrics: Metrics;
 }): Record<TaskName, Task> {
   const { config, redis, prefix, storage, metrics } = deps;
-  const records = createRecordStore(deps);
+  const records = createRecordStore({
+    ...deps,
+    retentionMs: config.RECORD_RETENTION_HOURS * hourMs,
+    deadLetterRetentionMs: config.DEAD_LETTER_RETENTION_HOURS * hourMs,
+  });
   const { keys } = records;
   return {
     health_check: healthCheck(deps),
@@ -40,6 +45,7 @@ export function makeTasks(deps: {
       metrics,
       cacheRetentionMs: config.CACHE_RETENTION_HOURS * hourMs,
       recordRetentionMs: config.RECORD_RETENTION_HOURS * hourMs,
+      deadLetterRetentionMs: config.DEAD_LETTER_RETENTION_HOURS * hourMs,
     }),
     daily_statistics: dailyStatistics({ redis, keys, prefix, storage }),
     cleanup_models: cleanupModels({ redis, keys }),

@@ -7,6 +7,7 @@ import { createLogger, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { serveProbes, type ReadinessCheck } from './probes.ts';
 import { createProcessLife, runProcess, type ProcessLife } from './process.ts';
+import { installProcessClock, type ProcessClock } from './process-clock.ts';
 import { createRecordStore, type RecordStore } from './records.ts';
 import { answers, closeRedis, connectConsumer, connectProducer, connectSubscriber, watchRedis } from './redis.ts';
 import { createSingleFlight, type SingleFlight } from './single-flight.ts';
@@ -25,6 +26,7 @@ export interface App<Config extends ProcessConfig = ProcessConfig> {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly life: ProcessLife;
+  readonly clock: ProcessClock;
 }
 
 /** Starts an app: settings, log, metrics, signals. A configuration that is not usable is printed, and the process ends with code 78. */
@@ -44,13 +46,14 @@ export function runApp<Schema extends z.ZodObject<typeof processSettings & z.Zod
   }
   const log = createLogger({ app: name, level: config.LOG_LEVEL });
   const metrics = createMetrics({ app: name });
+  const clock = installProcessClock({ log, metrics });
   const life = createProcessLife({ log, graceMs: config.GRACE_MS });
-  runProcess(life, log, async () => await start({ name, config, log, metrics, life }));
+  runProcess(life, log, async () => await start({ name, config, log, metrics, life, clock }));
 }
 
 /** The app's Redis connection of a kind, watched and closed with the process. */
 export function openRedis(app: App, kind: 'producer' | 'consumer' | 'subscriber'): Redis {
-  const { config, log, life, metrics, name } = app;
+  const { config, log, life, metrics, clock, name } = app;
   const connect = { producer: connectProducer, consumer: connectConsumer, subscriber: connectSubscriber }[kind];
   const redis = connect({
     url: config.REDIS_URL,
@@ -61,8 +64,10 @@ export function openRedis(app: App, kind: 'producer' | 'consumer' | 'subscriber'
     },
   });
   const endWatch = watchRedis(redis, { log });
+  const endSync = kind === 'subscriber' ? () => undefined : clock.follow(redis);
   life.onStop(`redis ${kind}`, async () => {
     endWatch();
+    endSync();
     await closeRedis(redis);
   });
   return redis;
@@ -90,6 +95,7 @@ export function openRecords({ config }: App, redis: Redis): RecordStore {
     redis,
     prefix: config.REDIS_PREFIX,
     retentionMs: config.RECORD_RETENTION_HOURS * hourMs,
+    deadLetterRetentionMs: config.DEAD_LETTER_RETENTION_HOURS * hourMs,
   });
 }
 
@@ -131,6 +137,7 @@ export async function serveWorker<S extends StageName>(
   const subscriber = openRedis(app, 'subscriber');
   let running: () => boolean = () => false;
   await openProbes(app, redis, { worker: () => running(), ...checks });
+  await app.clock.sync(redis);
   const server = await serveStage({
     stage,
     handler,

@@ -54,6 +54,9 @@ export const processSettings = {
   RECORD_RETENTION_HOURS: duration
     .default(24)
     .meta({ description: 'hours for which a finished request can be read; the same in every app' }),
+  DEAD_LETTER_RETENTION_HOURS: duration.default(168).meta({
+    description: 'hours for which a request that failed on our side is kept to be retried; the same in every app',
+  }),
   CACHE_RETENTION_HOURS: duration
     .default(24)
     .meta({ description: 'hours for which a result is reused; the same in every app' }),
@@ -83,24 +86,77 @@ export const workerSettings = {
     .meta({ description: 'jobs in flight in this process; without it the stage catalogue decides' }),
 };
 
+const OPENAI_BASE_URL = z
+  .url()
+  .optional()
+  .meta({ description: 'base URL of an OpenAI-compatible API; without it OpenAI itself' });
+
 /**
- * The models that the stages use. The api and the llm workers know both, since answers are kept under both names; a chart
- * must give every app the same.
+ * What decides an answer, besides photo and question. The api and the llm workers know all of it, since answers are kept
+ * under it (`answerModels`); a chart must give every app the same.
  */
 export const modelSettings = {
   VISION_MODEL: z.string().min(1).default('gpt-5').meta({ description: 'model that looks at the photo' }),
+  VISION_REASONING_EFFORT: z.enum(['none', 'minimal', 'low', 'medium', 'high']).optional().meta({
+    description: 'how long VISION_MODEL may think, if it reasons; other models refuse it; without it their own default',
+  }),
   LLM_MODEL: z.string().min(1).default('gpt-4o-mini').meta({ description: 'model that writes the guidance' }),
+  CONTEXT_TOKEN_BUDGET: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(800)
+    .meta({ description: 'estimated tokens of rules that an answer may be made from' }),
+  OPENAI_BASE_URL,
 };
 
 /** Settings of the processes that call a model API. */
 export const modelApiSettings = {
   OPENAI_API_KEY: z.string().min(1).meta({ description: 'key of the model API' }),
-  OPENAI_BASE_URL: z
-    .url()
-    .optional()
-    .meta({ description: 'base URL of an OpenAI-compatible API; without it OpenAI itself' }),
+  OPENAI_BASE_URL,
+  FALLBACK_API_KEY: z.string().min(1).optional().meta({ description: 'key of a second model API, for fallbacks' }),
+  FALLBACK_BASE_URL: z.url().optional().meta({ description: 'base URL of the second model API' }),
   MODEL_PRICES: z
     .string()
     .optional()
     .meta({ description: 'JSON of prices per model that are added to the built-in table' }),
+  MODEL_LIMITS: z.string().optional().meta({
+    description:
+      'JSON of what may be asked of a model in a minute, such as {"gpt-5":{"requestsPerMinute":500,"tokensPerMinute":30000}}; the API may tell less',
+  }),
+};
+
+const chainDescription = (more: string) =>
+  `who answers when the model cannot, in order: none, or a list of primary:<model> (at OPENAI_BASE_URL) and fallback:<model> (at FALLBACK_BASE_URL)${more}`;
+
+/** Settings of one stage each. The syntax is checked here, the references by whoever knows the providers and the prices. */
+export const fallbackSettings = {
+  VISION_FALLBACKS: z
+    .string()
+    .regex(
+      /^(none|(primary|fallback):[^\s,]+(,(primary|fallback):[^\s,]+)*)$/,
+      'must be none or a list such as primary:gpt-4o,fallback:qwen2.5-vl',
+    )
+    .default('none')
+    .meta({ description: chainDescription('') }),
+  LLM_FALLBACKS: z
+    .string()
+    .regex(
+      /^(none|rules|(primary|fallback):[^\s,]+(,(primary|fallback):[^\s,]+)*(,rules)?)$/,
+      'must be none or a list such as primary:gpt-4o,fallback:qwen2.5,rules, rules last',
+    )
+    .default('rules')
+    .meta({
+      description: chainDescription(', and rules (made from the rules alone, without a model), which comes last'),
+    }),
+};
+
+const usdADay = z.coerce.number().positive().optional();
+
+/** Settings of the processes that spend, or that tell clients what may be spent. A day begins at midnight in Seoul. */
+export const spendingSettings = {
+  SPENDING_CAP_USD_PER_DAY: usdADay.meta({ description: 'what models may cost a day in all, USD; without it no cap' }),
+  SPENDING_CAP_USD_PER_OWNER: usdADay.meta({
+    description: 'what models may cost a day by owner, USD; without it no cap',
+  }),
 };

@@ -1,7 +1,7 @@
 import { FlowProducer } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { v7 as uuid } from 'uuid';
-import { buildFlow, type Request } from '@bunri/queue-contracts';
+import { buildFlow, type FlowOrder } from '@bunri/queue-contracts';
 
 /** A time-ordered id. */
 export function newRequestId(): string {
@@ -10,16 +10,16 @@ export function newRequestId(): string {
 
 export interface FlowQueue {
   /** Adds the request's flow in one transaction. Adding it again while its jobs exist does nothing. */
-  add(request: Pick<Request, 'id' | 'deadlineAt' | 'priority'>): Promise<void>;
+  add(order: FlowOrder): Promise<void>;
   close(): Promise<void>;
 }
 
 export function createFlowQueue({ redis, prefix }: { redis: Redis; prefix: string }): FlowQueue {
   let producer = new FlowProducer({ connection: redis, prefix });
   return {
-    async add(request) {
+    async add(order) {
       try {
-        await producer.add(buildFlow(request));
+        await producer.add(buildFlow(order));
       } catch (error) {
         // A producer whose first look at Redis failed never tries again by itself.
         await producer.waitUntilReady().catch(() => {

@@ -1,20 +1,39 @@
 export * from './app.ts';
 export * from './cache.ts';
+export * from './circuit-breaker.ts';
 export * from './config.ts';
+export {
+  deadLetterFilterFields,
+  matchesAll,
+  toDeadLetterFilter,
+  type DeadLetterFilter,
+  type DeadLetterSummary,
+} from './dead-letter-index.ts';
+export * from './dead-letters.ts';
 export * from './enqueue.ts';
 export * from './errors.ts';
+export * from './estimate.ts';
 export * from './feed.ts';
+export * from './inspection.ts';
 export * from './keys.ts';
 export * from './log.ts';
 export * from './metrics.ts';
+export * from './model-budget.ts';
+export * from './operator.ts';
+export * from './pipeline-load.ts';
 export * from './probes.ts';
 export * from './process.ts';
 export * from './record.ts';
 export * from './records.ts';
+export * from './record-reads.ts';
 export * from './redis.ts';
 export * from './request-cache.ts';
+export * from './replay.ts';
+export * from './replay-diff.ts';
 export * from './single-flight.ts';
+export * from './spending.ts';
 export * from './stage.ts';
 export * from './stage-run.ts';
+export * from './stage-slots.ts';
 export * from './statistics.ts';
 export * from './storage.ts';

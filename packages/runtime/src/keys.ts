@@ -12,9 +12,21 @@ export interface Keys {
   /** Who does the work of this cache key, and which jobs wait for it. */
   lease(stage: string, key: string): string;
   leaseWaiters(stage: string, key: string): string;
+  /** The live workers of a stage with their slots. */
+  slots(stage: string): string;
+  /** State of a model's circuit breaker. */
+  breaker(model: string): string;
+  /** What was spent on models on a day, in all and by owner. */
+  spending(day: string): string;
   readonly deadlines: string;
   readonly unqueued: string;
   readonly finished: string;
+  /** Failed requests that are kept for an operator, by the time of their failure. */
+  readonly dead: string;
+  /** Whose turn it is in each class of requests, and each owner's next turn. */
+  readonly turns: string;
+  /** Since when this store is known, epoch ms. */
+  readonly epoch: string;
   readonly cacheIndex: string;
   /** Pub/Sub channel on which workers hear which request to stop. */
   readonly control: string;
@@ -31,9 +43,15 @@ export function createKeys(prefix: string): Keys {
     cache: (name, key) => `${prefix}:cache:${name}:${key}`,
     lease: (stage, key) => `${prefix}:lease:${stage}:${key}`,
     leaseWaiters: (stage, key) => `${prefix}:lease:${stage}:${key}:waiters`,
+    slots: (stage) => `${prefix}:slots:${stage}`,
+    breaker: (model) => `${prefix}:breaker:${model}`,
+    spending: (day) => `${prefix}:spending:${day}`,
     deadlines: `${prefix}:deadlines`,
     unqueued: `${prefix}:unqueued`,
     finished: `${prefix}:finished`,
+    dead: `${prefix}:dead`,
+    turns: `${prefix}:turns`,
+    epoch: `${prefix}:epoch`,
     cacheIndex: `${prefix}:cache-index`,
     control: `${prefix}:control`,
   };

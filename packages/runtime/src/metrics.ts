@@ -12,8 +12,11 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
   registry.setDefaultLabels({ app: options.app });
   if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
   const registers = [registry];
+  const breakerOpenUntil = new Map<string, number>();
   return {
     registry,
+    /** Until when each open breaker is known to be open, epoch ms by model. */
+    breakerOpenUntil,
     stageRuns: new Counter({
       name: 'bunri_stage_runs_total',
       help: 'Runs of a stage by how they ended: completed, cached, retried, failed, released, canceled, skipped, fenced, waiting.',
@@ -101,12 +104,79 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       labelNames: ['model'],
       registers,
     }),
+    breakerState: new Gauge({
+      name: 'bunri_breaker_state',
+      help: 'Circuit breaker of a model as this process knows it: 0 closed, 1 half-open (the next call decides), 2 open.',
+      labelNames: ['model'],
+      registers,
+      collect() {
+        for (const [model, until] of breakerOpenUntil) {
+          if (Date.now() < until) continue;
+          this.set({ model }, 1);
+          breakerOpenUntil.delete(model);
+        }
+      },
+    }),
+    breakerOpenings: new Counter({
+      name: 'bunri_breaker_openings_total',
+      help: 'Openings of a circuit breaker by the failure code that opened it; each is counted by one process.',
+      labelNames: ['model', 'code'],
+      registers,
+    }),
+    breakerTrouble: new Counter({
+      name: 'bunri_breaker_trouble_total',
+      help: 'Times that a circuit breaker could not be read or written, and counted as closed.',
+      labelNames: ['model'],
+      registers,
+    }),
+    degradedAnswers: new Counter({
+      name: 'bunri_degraded_answers_total',
+      help: 'Outputs of a stage that a fallback made, by why the first choice did not.',
+      labelNames: ['stage', 'code'],
+      registers,
+    }),
+    spendingRefusals: new Counter({
+      name: 'bunri_spending_refusals_total',
+      help: 'Model calls that were not made because a spending cap is reached: of the day or of the owner.',
+      labelNames: ['cap'],
+      registers,
+    }),
+    modelBudgetWaitSeconds: new Histogram({
+      name: 'bunri_model_budget_wait_seconds',
+      help: 'Time that a call waited in place for its turn in the budget of its model; calls that did not wait are not in it.',
+      labelNames: ['model'],
+      buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1],
+      registers,
+    }),
+    modelBudgetRefusals: new Counter({
+      name: 'bunri_model_budget_refusals_total',
+      help: 'Calls that were put back before they were made: paused by the provider, or spent, the limit being used up.',
+      labelNames: ['model', 'reason'],
+      registers,
+    }),
+    modelBudgetLevel: new Gauge({
+      name: 'bunri_model_budget_level',
+      help: 'What the budget of a model had left, in requests and tokens, when this process last asked it; below 0 is promised.',
+      labelNames: ['model', 'unit'],
+      registers,
+    }),
+    modelBudgetLosses: new Counter({
+      name: 'bunri_model_budget_losses_total',
+      help: 'What Redis did not take into the budget of a model: give_back, settle, pause.',
+      labelNames: ['model', 'what'],
+      registers,
+    }),
     droppedSteps: new Counter({
       name: 'bunri_guidance_steps_dropped_total',
       help: 'Steps of a model answer that cited no rule of the context and were left out.',
       registers,
     }),
     redisUp: new Gauge({ name: 'bunri_redis_up', help: '1 while Redis answers this process.', registers }),
+    clockOffset: new Gauge({
+      name: 'bunri_clock_offset_seconds',
+      help: "How far Redis's clock is ahead of this machine's; above half a second the process goes by Redis's.",
+      registers,
+    }),
     httpSeconds: new Histogram({
       name: 'bunri_http_request_duration_seconds',
       help: 'Time to the end of an HTTP answer; event streams are counted apart.',
@@ -118,6 +188,12 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       name: 'bunri_requests_accepted_total',
       help: 'Requests that got an id, by whether the answer was there already.',
       labelNames: ['cached'],
+      registers,
+    }),
+    requestsRefused: new Counter({
+      name: 'bunri_requests_refused_total',
+      help: 'Requests that were refused before their upload was taken, by reason: overloaded, memory, spending_cap.',
+      labelNames: ['reason'],
       registers,
     }),
     eventListeners: new Gauge({
@@ -170,7 +246,7 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
     }),
     deletedObjects: new Counter({
       name: 'bunri_deleted_objects_total',
-      help: 'Objects and entries removed past their retention, by kind: image, record, cache.',
+      help: 'Objects and entries removed past their retention, by kind: image, record, dead_letter, cache.',
       labelNames: ['kind'],
       registers,
     }),

@@ -64,10 +64,15 @@ type Handlers = { [S in StageName]?: (context: HandlerContext) => Promise<StageO
 interface PipelineOptions {
   readonly graceMs?: number;
   readonly lock?: { readonly durationMs: number; readonly stalledCheckMs: number };
+  /** Stages that the test serves itself. */
+  readonly without?: readonly StageName[];
+  /** Default: those of the catalogue. */
+  readonly concurrency?: number;
 }
 
 /** All four stages on a real Redis; a stage without a handler of the test's own answers at once. */
-export async function startPipeline(handlers: Handlers = {}, { graceMs = 5_000, lock }: PipelineOptions = {}) {
+export async function startPipeline(handlers: Handlers = {}, options: PipelineOptions = {}) {
+  const { graceMs = 5_000, lock, without = [], concurrency } = options;
   const prefix = `{t${randomUUID()}}`;
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   const metrics = createMetrics({ app: 'test', processMetrics: false });
@@ -99,16 +104,21 @@ export async function startPipeline(handlers: Handlers = {}, { graceMs = 5_000, 
       const own = handlers[stage];
       return { output: own ? await own(context) : outputs[stage], cached: false };
     };
-    const shared = { redis, records, subscriber: connect(), prefix, life, graceMs, log, metrics };
+    const shared = { redis, records, subscriber: connect(), prefix, life, graceMs, log, metrics, concurrency };
     await serveStage({ stage, handler, ...shared, ...(lock ? { lock } : {}) });
     closers.push(async () => void (await life.stop('test')));
     return life;
   };
   const lives = Object.fromEntries(
-    await Promise.all(stageOrder.map(async (stage) => [stage, await serve(stage)] as const)),
+    await Promise.all(
+      stageOrder.filter((stage) => !without.includes(stage)).map(async (stage) => [stage, await serve(stage)] as const),
+    ),
   ) as Record<StageName, ProcessLife>;
 
-  const submit = async (over: Partial<Request> = {}): Promise<string> => {
+  const submit = async (
+    over: Partial<Request> = {},
+    given: Partial<Record<StageName, unknown>> = {},
+  ): Promise<string> => {
     const request: Request = {
       id: newRequestId(),
       owner: 'ann',
@@ -120,13 +130,14 @@ export async function startPipeline(handlers: Handlers = {}, { graceMs = 5_000, 
       deadlineAt: Date.now() + 60_000,
       ...over,
     };
-    await records.accept(request);
-    await flows.add(request);
+    const { turn } = await records.accept(request, { outputs: given });
+    const from = stageOrder.find((stage) => !(stage in given));
+    await flows.add({ ...request, turn, ...(from ? { from } : {}) });
     return request.id;
   };
   const ended = async (id: string) => {
     const types: string[] = [];
-    await feed.follow(id, 0, ({ type }) => types.push(type), AbortSignal.timeout(15_000));
+    await feed.follow(id, 0, ({ type }) => types.push(type), AbortSignal.timeout(45_000));
     const record = await records.get(id);
     if (!record) throw new Error('no record');
     return { record, types };
@@ -138,5 +149,21 @@ export async function startPipeline(handlers: Handlers = {}, { graceMs = 5_000, 
   /** Ends the lock of a stage's job, as an outage of Redis does that lasts longer than the lock. */
   const loseLock = async (id: string, stage: StageName) =>
     await redis.del(`${prefix}:${stages[stage].queue}:${stageJobId(id, stage)}:lock`);
-  return { loseLock, submit, ended, runs, records, lives, serve, job, feed, cache, flights, waiting };
+  return {
+    redis,
+    prefix,
+    flows,
+    loseLock,
+    submit,
+    ended,
+    runs,
+    records,
+    lives,
+    serve,
+    job,
+    feed,
+    cache,
+    flights,
+    waiting,
+  };
 }

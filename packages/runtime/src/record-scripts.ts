@@ -1,7 +1,6 @@
 import type { Redis } from 'ioredis';
+import { statisticsTtlMs } from './statistics.ts';
 
-/** Daily counters stay for a year and a month, so that a day can be compared with the same day of last year. */
-const statisticsTtlS = 400 * 24 * 3600;
 /** Only deltas can be many; a stream that is cut has lost the oldest of them. */
 const mostEvents = 4000;
 
@@ -42,6 +41,22 @@ local function close(status, data, retention)
 end
 `;
 
+/**
+ * Gives out turns, by start-time fair queueing (Goyal, Vin and Cheng, 1996): a request's turn is its owner's next one, or
+ * the one that its class has come to, whichever is later. So an owner with a long line does not stand before one with a
+ * short line. With nothing open the turns begin anew.
+ */
+const turns = `
+local function nextTurn(turns, class, owner)
+  if call('ZCARD', KEYS[4]) == 0 then call('DEL', turns) end
+  local reached = call('HMGET', turns, class, class .. ':' .. owner)
+  local turn = math.max(tonumber(reached[1] or 0), tonumber(reached[2] or 0))
+  call('HSET', turns, class .. ':' .. owner, turn + 1)
+  call('HSET', rec, 'class', class, 'turn', turn)
+  return turn
+end
+`;
+
 /** The stage's fence: a run may write only while it is the latest run of its stage and the request is open. */
 const fence = `
 local stage, token = ARGV[3], ARGV[4]
@@ -52,50 +67,65 @@ if state[2] ~= token or state[3] ~= 'running' then return {'fenced'} end
 `;
 
 export const scripts = {
-  /** KEYS 7 owner index, 8 idempotency key. ARGV 3 retention ms, 4 request JSON, 5 owner, 6 deadline, 7 created,
-   * 8 fingerprint or '', 9 its ttl ms, 10 'completed' or '', then field and value pairs of a request answered from the cache. */
-  accept: `${emitter}${closer}
+  /** KEYS 7 owner index, 8 idempotency key, 9 turns, 10 epoch. ARGV 3 retention ms, 4 request JSON, 5 owner, 6 deadline,
+   * 7 created, 8 fingerprint or '', 9 its ttl ms, 10 class, 11 'completed' for a request answered from the cache, else '',
+   * then field and value pairs of the stages that have their output already. Answers the turn, too. */
+  accept: `${emitter}${closer}${turns}
 if ARGV[8] ~= '' then
   local claimed = call('HMGET', KEYS[8], 'fingerprint', 'id')
-  if claimed[1] then
+  -- A claim whose request was removed is free again.
+  if claimed[1] and call('EXISTS', string.sub(rec, 1, -#id - 1) .. claimed[2]) == 1 then
     return {claimed[1] == ARGV[8] and 'existing' or 'conflict', claimed[2]}
   end
 end
 if call('EXISTS', rec) == 1 then return {'existing', id} end
+call('SET', KEYS[10], now, 'NX')
 call('HSET', rec, 'status', 'queued', 'seq', 0, 'request', ARGV[4], 'deadlineAt', ARGV[6], 'readyAt', now)
+if ARGV[12] then call('HSET', rec, unpack(ARGV, 12)) end
 call('ZADD', KEYS[7], ARGV[7], id)
 if ARGV[8] ~= '' then
   call('HSET', KEYS[8], 'fingerprint', ARGV[8], 'id', id)
   call('PEXPIRE', KEYS[8], ARGV[9])
 end
 call('HINCRBY', KEYS[3], 'accepted', 1)
-call('EXPIRE', KEYS[3], ${statisticsTtlS})
+call('PEXPIRE', KEYS[3], ${statisticsTtlMs})
 emit('accepted', '{}')
-if ARGV[10] == 'completed' then
-  call('HSET', rec, unpack(ARGV, 11))
+if ARGV[11] == 'completed' then
   call('HINCRBY', KEYS[3], 'cached', 1)
   close('completed', '{"cached":true}', ARGV[3])
-else
-  call('ZADD', KEYS[4], ARGV[6], id)
-  call('ZADD', KEYS[5], now, id)
+  return {'accepted', id, '0'}
 end
-return {'accepted', id}`,
+local turn = nextTurn(KEYS[9], ARGV[10], ARGV[5])
+call('ZADD', KEYS[4], ARGV[6], id)
+call('ZADD', KEYS[5], now, id)
+return {'accepted', id, tostring(turn)}`,
 
-  /** KEYS 3 unqueued. ARGV 3 stage, 4 token, 5 most starts, then the stages whose outputs the stage reads. */
+  /** KEYS 3 unqueued, and of the final stage 4 turns: a class has come to the turn of what reaches the end of the pipeline,
+   * wherever its requests pile up. ARGV 3 stage, 4 token, 5 generation, 6 most runs that may be lost, then the stages whose
+   * outputs the stage reads. A run that finds another one still running counts that one as lost. */
   start: `${emitter}${terminal}
 local stage, token = ARGV[3], ARGV[4]
-local state = call('HMGET', rec, 'status', 'deadlineAt', stage .. '.status', 'request', 'readyAt', stage .. '.attempts')
+local state = call('HMGET', rec, 'status', 'deadlineAt', stage .. '.status', 'request', 'readyAt', 'generation', stage .. '.lost')
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
+if (state[6] or '0') ~= ARGV[5] then return {'void'} end
 if state[3] == 'completed' then return {'done'} end
 if tonumber(state[2]) <= tonumber(now) then return {'late'} end
-if tonumber(state[6] or 0) >= tonumber(ARGV[5]) then return {'worn'} end
+local lost = tonumber(state[7] or 0)
+if state[3] == 'running' then lost = call('HINCRBY', rec, stage .. '.lost', 1) end
+if lost >= tonumber(ARGV[6]) then return {'worn'} end
+if KEYS[4] then
+  local place = call('HMGET', rec, 'class', 'turn')
+  if place[2] and tonumber(place[2]) > tonumber(call('HGET', KEYS[4], place[1]) or 0) then
+    call('HSET', KEYS[4], place[1], place[2])
+  end
+end
 local attempt = call('HINCRBY', rec, stage .. '.attempts', 1)
 call('HSET', rec, 'status', 'running', stage .. '.status', 'running', stage .. '.token', token, stage .. '.startedAt', now)
 if state[1] == 'queued' then call('ZREM', KEYS[3], id) end
 emit('stage.started', '{"stage":"' .. stage .. '","attempt":' .. attempt .. '}')
-local reply = {'started', tostring(attempt), state[5], state[4]}
-for i = 6, #ARGV do reply[#reply + 1] = call('HGET', rec, ARGV[i] .. '.output') or '' end
+local reply = {'started', tostring(attempt), state[5], state[4], tostring(lost)}
+for i = 7, #ARGV do reply[#reply + 1] = call('HGET', rec, ARGV[i] .. '.output') or '' end
 return reply`,
 
   /** ARGV 3 stage, 4 token, 5 duration ms, 6 cached 1 or 0, 7 output JSON, 8 retention ms of a request that ends with this
@@ -123,21 +153,52 @@ emit('answer.delta', ARGV[5])
 call('XTRIM', ev, 'MAXLEN', '~', ${mostEvents})
 return {'emitted'}`,
 
-  /** Ends an open request without an answer. ARGV 3 retention ms, 4 failed or canceled, 5 error JSON or '', 6 stage or '',
-   * 7 token or '' (with one, only that run may end the request), 8 code of the statistics or '',
-   * 9 control channel, 10 what to tell the workers on it or ''. */
+  /** Ends an open request without an answer. KEYS 6 is the index of dead letters for what an operator may retry. ARGV
+   * 3 retention ms, 4 failed or canceled, 5 error JSON or '', 6 stage or '', 7 token or '' (with one, only that run may end
+   * the request), 8 code of the statistics or '', 9 control channel, 10 what to tell the workers on it or '',
+   * 11 generation or '' (with one, only while the request has not been retried since). */
   end: `${emitter}${terminal}${closer}
 local stage = ARGV[6]
-local state = call('HMGET', rec, 'status', stage .. '.token')
+local state = call('HMGET', rec, 'status', stage .. '.token', 'generation')
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
 if ARGV[7] ~= '' and state[2] ~= ARGV[7] then return {'fenced'} end
+if ARGV[11] ~= '' and (state[3] or '0') ~= ARGV[11] then return {'fenced'} end
 if ARGV[5] ~= '' then call('HSET', rec, 'error', ARGV[5]) end
 if stage ~= '' then call('HSET', rec, stage .. '.status', 'failed') end
 if ARGV[8] ~= '' then call('HINCRBY', KEYS[3], 'failed:' .. ARGV[8], 1) end
 close(ARGV[4], ARGV[5] ~= '' and ARGV[5] or '{}', ARGV[3])
 if ARGV[10] ~= '' then call('PUBLISH', ARGV[9], ARGV[10] .. ' ' .. id) end
 return {'ended'}`,
+
+  /** Opens a request again under a new generation, whose jobs alone count from then on: a failed one that is retried, or an
+   * open one whose jobs are gone. KEYS 7 dead letters, 8 turns. ARGV 3 request JSON, 4 deadline, 5 owner, 6 class,
+   * 7 generation, 8 the status that it must have, or 'open', 9 event, 10 its data, then the stages that have to run.
+   * Answers the new generation and the turn. */
+  reopen: `${emitter}${terminal}${turns}
+local state = call('HMGET', rec, 'status', 'generation')
+if not state[1] then return {'gone'} end
+local status = terminal(state[1]) and state[1] or 'open'
+if status ~= ARGV[8] then return {'closed', state[1]} end
+if (state[2] or '0') ~= ARGV[7] then return {'fenced'} end
+local generation = call('HINCRBY', rec, 'generation', 1)
+call('HDEL', rec, 'error', 'completedAt')
+for i = 11, #ARGV do
+  call('HSET', rec, ARGV[i] .. '.status', 'pending')
+  if status == 'failed' then call('HDEL', rec, ARGV[i] .. '.lost') end
+end
+if status == 'open' then call('HINCRBY', rec, ARGV[11] .. '.lost', 1) end
+call('HSET', rec, 'status', 'queued', 'request', ARGV[3], 'deadlineAt', ARGV[4], 'readyAt', now)
+call('PERSIST', rec)
+call('PERSIST', ev)
+local turn = nextTurn(KEYS[8], ARGV[6], ARGV[5])
+call('ZREM', KEYS[6], id)
+call('ZREM', KEYS[7], id)
+call('ZADD', KEYS[4], ARGV[4], id)
+call('ZADD', KEYS[5], now, id)
+if status == 'failed' then call('HINCRBY', KEYS[3], 'retried', 1) end
+emit(ARGV[9], ARGV[10])
+return {'reopened', tostring(generation), tostring(turn)}`,
 } as const;
 
 export type ScriptName = keyof typeof scripts;

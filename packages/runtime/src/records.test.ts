@@ -64,8 +64,12 @@ const transitions = {
   release: async ({ run }: { run: StageRun }) => await records.release(run, 'shutdown'),
   delta: async ({ run }: { run: StageRun }) => await records.delta(run, 0, 'text'),
   fail: async ({ id }: { id: string }) => await records.fail(id, error),
-  failByRun: async ({ id, run }: { id: string; run: StageRun }) => await records.fail(id, error, run.token),
+  failByRun: async ({ id, run }: { id: string; run: StageRun }) => await records.fail(id, error, { token: run.token }),
   cancel: async ({ id }: { id: string }) => await records.cancel(id),
+  reopen: async ({ id }: { id: string }) => {
+    const record = await records.get(id);
+    return record ? await records.reopen(record, { from: 'failed' }) : ({ outcome: 'gone' } as const);
+  },
 };
 
 /** Outcome of each transition in each state, of the same one again, and the status that remains. */
@@ -151,6 +155,15 @@ const table: Record<keyof typeof transitions, Record<State, string>> = {
     failed: 'closed, closed → failed',
     canceled: 'closed, closed → canceled',
   },
+  reopen: {
+    none: 'gone, gone → none',
+    queued: 'closed, closed → queued',
+    running: 'closed, closed → running',
+    waiting: 'closed, closed → running',
+    completed: 'closed, closed → completed',
+    failed: 'reopened, closed → queued',
+    canceled: 'closed, closed → canceled',
+  },
 };
 
 describe('every transition from every state, twice', () => {
@@ -166,7 +179,7 @@ describe('every transition from every state, twice', () => {
 
       expect(`${first.outcome}, ${second.outcome} → ${status}`).toBe(expected[state]);
       // An event is written exactly when something changed, and numbers have no gap.
-      const changes = ['accepted', 'started', 'finished', 'yielded', 'emitted', 'ended'];
+      const changes = ['accepted', 'started', 'finished', 'yielded', 'emitted', 'ended', 'reopened'];
       const completes = first.outcome === 'finished' ? 2 : 1;
       expect(middle.length - before.length).toBe(changes.includes(first.outcome) ? completes : 0);
       expect(after.length - middle.length).toBe(changes.includes(second.outcome) ? 1 : 0);
@@ -180,7 +193,7 @@ test('a later run of a stage fences off the earlier one', async () => {
   const later = { ...run, token: 'run-2' };
   expect(await records.start(later)).toMatchObject({ outcome: 'started', attempt: 2 });
   expect(await records.finish(run, result)).toEqual({ outcome: 'fenced' });
-  expect(await records.fail(run.id, error, run.token)).toEqual({ outcome: 'fenced' });
+  expect(await records.fail(run.id, error, { token: run.token })).toEqual({ outcome: 'fenced' });
   expect(await records.finish(later, result)).toEqual({ outcome: 'finished' });
 });
 
@@ -216,12 +229,16 @@ test('a released run does not count as an attempt, a failed one does', async () 
   expect((await records.get(id))?.stages.llm.attempts).toBe(2);
 });
 
-test('a stage that is started eight times without an end is worn', async () => {
+test('a stage that lost three runs is worn, and runs that failed or were given back count for none', async () => {
   const { run } = await inState('queued');
-  for (let n = 1; n <= 8; n += 1) {
-    expect((await records.start({ ...run, token: `run-${n}` })).outcome).toBe('started');
+  for (let n = 1; n <= 5; n += 1) {
+    expect(await records.start({ ...run, token: `run-${n}` })).toMatchObject({ outcome: 'started', lost: 0 });
+    if (n % 2 === 0) await records.release({ ...run, token: `run-${n}` }, 'shutdown');
+    else await records.retry({ ...run, token: `run-${n}` }, 'model_timeout');
   }
-  expect(await records.start({ ...run, token: 'run-9' })).toEqual({ outcome: 'worn' });
+  const started = [];
+  for (let n = 6; n <= 9; n += 1) started.push(await records.start({ ...run, token: `run-${n}` }));
+  expect(started).toMatchObject([{ lost: 0 }, { lost: 1 }, { lost: 2 }, { outcome: 'worn' }]);
 });
 
 test('no stage starts after the deadline', async () => {
@@ -233,13 +250,21 @@ test('no stage starts after the deadline', async () => {
 test('an idempotency key belongs to its owner and is bound to one body', async () => {
   const first = request();
   const idempotency = { key: 'key-1', fingerprint: 'f1' };
-  expect(await records.accept(first, { idempotency })).toEqual({ outcome: 'accepted', id: first.id });
-  expect(await records.accept(request(), { idempotency })).toEqual({ outcome: 'existing', id: first.id });
+  expect(await records.accept(first, { idempotency })).toMatchObject({ outcome: 'accepted', id: first.id });
+  expect(await records.accept(request(), { idempotency })).toMatchObject({ outcome: 'existing', id: first.id });
   const other = { key: 'key-1', fingerprint: 'f2' };
-  expect(await records.accept(request(), { idempotency: other })).toEqual({ outcome: 'conflict', id: first.id });
+  expect(await records.accept(request(), { idempotency: other })).toMatchObject({ outcome: 'conflict', id: first.id });
   expect(await records.accept(request({ owner: 'bob' }), { idempotency: other })).toMatchObject({
     outcome: 'accepted',
   });
+});
+
+test('an idempotency key whose request was removed may be used again', async () => {
+  const first = request();
+  const idempotency = { key: 'key-3', fingerprint: 'f1' };
+  await records.accept(first, { idempotency });
+  await records.remove(first.id, first.owner);
+  expect(await records.accept(request(), { idempotency })).toMatchObject({ outcome: 'accepted' });
 });
 
 test('of many submissions with one idempotency key exactly one is accepted', async () => {

@@ -1,17 +1,17 @@
 import type { Redis } from 'ioredis';
 import {
-  eventSchema,
   finalStage,
+  isDeadLetter,
   stageReads,
   type Failure,
   type Request,
-  type RequestEvent,
   type RequestStatus,
   type StageName,
 } from '@bunri/queue-contracts';
 import { createKeys, dayInSeoul } from './keys.ts';
+import { recordReads } from './record-reads.ts';
 import { scriptRunner, type ScriptName } from './record-scripts.ts';
-import { parseRecord, type RequestRecord } from './record.ts';
+import { stagesLeft, type RequestRecord } from './record.ts';
 
 /** Why a transition changed nothing: the record is gone, the request is closed, or a later run holds the stage. */
 export type Refused = { outcome: 'gone' } | { outcome: 'closed'; status: RequestStatus } | { outcome: 'fenced' };
@@ -21,6 +21,8 @@ export type StartResult =
       outcome: 'started';
       attempt: number;
       readyAt: number;
+      /** Runs of this stage that ended without a word. */
+      lost: number;
       request: Request;
       outputs: Partial<Record<StageName, unknown>>;
     }
@@ -30,7 +32,9 @@ export type StartResult =
   | { outcome: 'done' }
   /** The deadline has passed. */
   | { outcome: 'late' }
-  /** Started as often as a stage may be: whoever starts it dies. */
+  /** The job belongs to an earlier generation of the request. */
+  | { outcome: 'void' }
+  /** Whoever starts it dies: as many runs were lost as may be. */
   | { outcome: 'worn' };
 
 export interface StageRun {
@@ -38,6 +42,8 @@ export interface StageRun {
   readonly stage: StageName;
   /** Unique to this run; what it writes counts only while no later run has started. */
   readonly token: string;
+  /** Of the job that is run. Default 0. */
+  readonly generation?: number;
 }
 
 export interface CachedAnswer {
@@ -54,6 +60,8 @@ export interface RecordStoreOptions {
   readonly prefix: string;
   /** How long a finished request can be read, in ms. */
   readonly retentionMs?: number;
+  /** How long a request stays that failed for want of something on our side, in ms: an operator may retry it. */
+  readonly deadLetterRetentionMs?: number;
   readonly now?: () => number;
 }
 
@@ -63,8 +71,9 @@ const dayMs = 24 * 3600 * 1000;
 const defaultRetentionMs = dayMs;
 /** Stripe and others keep idempotency keys for a day; a client that retries later meant a new request. */
 const longestIdempotencyMs = dayMs;
-/** A stage that was started this often and never ended kills its workers. */
-const maxStarts = 8;
+/** A stage that took this many workers with it takes no more: each loss costs up to 20 s of the request's time. */
+const maxLostRuns = 3;
+const defaultDeadLetterRetentionMs = 7 * dayMs;
 
 /**
  * The store of request records: our truth about a request, beside BullMQ's jobs. Every method that changes a record is
@@ -72,6 +81,7 @@ const maxStarts = 8;
  */
 export function createRecordStore(options: RecordStoreOptions) {
   const { redis, prefix, retentionMs = defaultRetentionMs, now = Date.now } = options;
+  const deadLetterRetentionMs = options.deadLetterRetentionMs ?? Math.max(retentionMs, defaultDeadLetterRetentionMs);
   // A key never outlives the record that it names.
   const idempotencyTtlMs = Math.min(longestIdempotencyMs, retentionMs);
   const keys = createKeys(prefix);
@@ -90,13 +100,17 @@ export function createRecordStore(options: RecordStoreOptions) {
   return {
     keys,
     redis,
+    ...recordReads({ redis, keys, now }),
 
-    /** Writes a new request, and claims its idempotency key in the same step. `existing` and `conflict` name the earlier request. */
+    /**
+     * Writes a new request, and claims its idempotency key in the same step. `existing` and `conflict` name the earlier
+     * request. With an `answer` the request is completed at once; with `outputs` those stages are taken for done.
+     */
     async accept(
       request: Request,
-      extra: { idempotency?: Idempotency; answer?: CachedAnswer } = {},
-    ): Promise<{ outcome: 'accepted' | 'existing' | 'conflict'; id: string }> {
-      const { idempotency, answer } = extra;
+      extra: { idempotency?: Idempotency; answer?: CachedAnswer; outputs?: Partial<Record<StageName, unknown>> } = {},
+    ): Promise<{ outcome: 'accepted' | 'existing' | 'conflict'; id: string; turn: number }> {
+      const { idempotency, answer, outputs = answer?.outputs ?? {} } = extra;
       const idempotencyKey = keys.idempotency(request.owner, idempotency?.key ?? '');
       const reply = await run(
         'accept',
@@ -109,25 +123,31 @@ export function createRecordStore(options: RecordStoreOptions) {
           request.createdAt,
           idempotency?.fingerprint ?? '',
           idempotencyTtlMs,
-          ...(answer ? ['completed', ...cachedFields(answer, now())] : ['']),
+          request.priority,
+          answer ? 'completed' : '',
+          ...cachedFields(outputs, now()),
         ],
-        [...closing(), keys.owner(request.owner), idempotencyKey],
+        [...closing(), keys.owner(request.owner), idempotencyKey, keys.turns, keys.epoch],
       );
-      return { outcome: oneOf(reply[0], ['accepted', 'existing', 'conflict']), id: reply[1] ?? request.id };
+      const outcome = oneOf(reply[0], ['accepted', 'existing', 'conflict']);
+      return { outcome, id: reply[1] ?? request.id, turn: Number(reply[2] ?? 0) };
     },
 
     /** A worker takes the stage. On `started` the run's token is the stage's fence, and `outputs` has what the stage reads. */
     async start(stageRun: StageRun): Promise<StartResult> {
-      const reads = stageReads(stageRun.stage);
-      const reply = await fenced('start', stageRun, [maxStarts, ...reads], [keys.unqueued]);
-      const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'done', 'late', 'worn']);
+      const { stage, generation = 0 } = stageRun;
+      const reads = stageReads(stage);
+      const more = stage === finalStage ? [keys.unqueued, keys.turns] : [keys.unqueued];
+      const reply = await fenced('start', stageRun, [generation, maxLostRuns, ...reads], more);
+      const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'void', 'done', 'late', 'worn']);
       if (outcome === 'closed') return { outcome, status: reply[1] as RequestStatus };
       if (outcome !== 'started') return { outcome };
-      const [, attempt, readyAt, request, ...outputs] = reply;
+      const [, attempt, readyAt, request, lost, ...outputs] = reply;
       return {
         outcome,
         attempt: Number(attempt),
         readyAt: Number(readyAt),
+        lost: Number(lost),
         request: JSON.parse(request ?? 'null') as Request,
         outputs: Object.fromEntries(reads.map((name, i) => [name, outputs[i] ? JSON.parse(outputs[i]) : undefined])),
       };
@@ -160,13 +180,14 @@ export function createRecordStore(options: RecordStoreOptions) {
       return changed(await fenced('yield', stageRun, ['stage.retrying', data, 0]), 'yielded');
     },
 
-    /** The run was given back unharmed (shutdown, rate limit, work that another request does): it does not count as an attempt. */
+    /** The run was given back unharmed: it does not count as an attempt. Only in an outage its starts go on counting, as waits grow with them. */
     async release(
       stageRun: StageRun,
-      reason: 'shutdown' | 'rate_limited' | 'shared_work',
+      reason: 'shutdown' | 'rate_limited' | 'shared_work' | 'isolated' | 'storage_unavailable',
     ): Promise<{ outcome: 'yielded' } | Refused> {
       const data = JSON.stringify({ stage: stageRun.stage, reason });
-      return changed(await fenced('yield', stageRun, ['stage.released', data, 1]), 'yielded');
+      const takenBack = reason === 'storage_unavailable' ? 0 : 1;
+      return changed(await fenced('yield', stageRun, ['stage.released', data, takenBack]), 'yielded');
     },
 
     /** A piece of the answer while it is being written; `offset` counts UTF-16 units from the start of the answer. */
@@ -174,60 +195,73 @@ export function createRecordStore(options: RecordStoreOptions) {
       return changed(await fenced('delta', stageRun, [JSON.stringify({ offset, text })]), 'emitted');
     },
 
-    /** Ends an open request with a typed error. With a `token`, only the run that holds the stage may. */
-    async fail(id: string, error: Failure, token?: string): Promise<{ outcome: 'ended' } | Refused> {
+    /**
+     * Ends an open request with a typed error. With a `token`, only the run that holds the stage may; with a `generation`,
+     * only while the request has not been opened again since. What an operator may repair is kept as a dead letter.
+     */
+    async fail(
+      id: string,
+      error: Failure,
+      fence: { token?: string | undefined; generation?: number | undefined } = {},
+    ): Promise<{ outcome: 'ended' } | Refused> {
+      const { token = '', generation = '' } = fence;
       // Workers that still hold the request hear why; the run that fails it is already ending.
-      const tell = token === undefined && error.code === 'deadline_exceeded' ? 'deadline' : '';
-      const args = [retentionMs, 'failed', JSON.stringify(error), error.stage ?? '', token ?? '', error.code];
-      return changed(await run('end', id, [...args, keys.control, tell], closing()), 'ended');
+      const tell = token === '' && error.code === 'deadline_exceeded' ? 'deadline' : '';
+      const dead = isDeadLetter(error.code);
+      const retention = dead ? deadLetterRetentionMs : retentionMs;
+      const args = [retention, 'failed', JSON.stringify(error), error.stage ?? '', token, error.code];
+      const index = dead ? [...closing().slice(0, -1), keys.dead] : closing();
+      return changed(await run('end', id, [...args, keys.control, tell, generation], index), 'ended');
     },
 
     /** Ends an open request at its owner's wish and tells every worker to abort what it has in flight for it. */
     async cancel(id: string): Promise<{ outcome: 'ended' } | Refused> {
-      const args = [retentionMs, 'canceled', '', '', '', '', keys.control, 'canceled'];
+      const args = [retentionMs, 'canceled', '', '', '', '', keys.control, 'canceled', ''];
       return changed(await run('end', id, args, closing()), 'ended');
     },
 
-    async get(id: string): Promise<RequestRecord | null> {
-      return parseRecord(await redis.hgetall(keys.record(id)));
-    },
-
-    /** Events after `afterSeq`, in order. */
-    async events(id: string, afterSeq: number): Promise<RequestEvent[]> {
-      const entries = await redis.xrange(keys.events(id), `(${afterSeq}-0`, '+');
-      return entries.map(([entryId, fields]) => toEvent(entryId, fields));
-    },
-
-    /** The owner's requests, newest first: ids created before `before` (epoch ms, exclusive). */
-    async listIds(owner: string, before: number, limit: number): Promise<string[]> {
-      return await redis.zrange(keys.owner(owner), `(${before}`, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit);
-    },
-
-    /** Open requests whose deadline is at or before `time`, oldest first. */
-    async overdue(time: number, limit: number): Promise<string[]> {
-      return await redis.zrangebyscore(keys.deadlines, '-inf', time, 'LIMIT', 0, limit);
-    },
-
-    /** Open requests by deadline, the earliest first, from the given place on. */
-    async open(limit: number, offset: number): Promise<string[]> {
-      return await redis.zrange(keys.deadlines, offset, String(offset + limit - 1));
-    },
-
-    /** Requests accepted at or before `time` that no worker has taken yet. */
-    async unqueued(time: number, limit: number, offset = 0): Promise<string[]> {
-      return await redis.zrangebyscore(keys.unqueued, '-inf', time, 'LIMIT', offset, limit);
-    },
-
-    /** Requests that ended at or before `time`, oldest first. */
-    async finishedBefore(time: number, limit: number): Promise<string[]> {
-      return await redis.zrangebyscore(keys.finished, '-inf', time, 'LIMIT', 0, limit);
+    /**
+     * Opens a request again, from its first stage without an output on, under a new generation: a failed one to be retried,
+     * with a new deadline and class; or an open one whose jobs are gone. Its flow is to be added afterwards; should the caller
+     * die before, the sweeper does it. `refused` tells that the request is not, or no longer, as `record` has it.
+     */
+    async reopen(
+      record: RequestRecord,
+      change: {
+        readonly from: 'failed' | 'open';
+        readonly deadlineAt?: number;
+        readonly priority?: Request['priority'];
+      },
+    ): Promise<{ outcome: 'reopened'; record: RequestRecord } | Refused> {
+      const { from, deadlineAt = record.request.deadlineAt, priority = record.request.priority } = change;
+      const request: Request = { ...record.request, deadlineAt, priority };
+      const left = stagesLeft(record);
+      const data = JSON.stringify({ stage: left[0], reason: from === 'failed' ? 'retried' : 'job_lost' });
+      const event = from === 'failed' ? 'retried' : 'stage.released';
+      const reply = await run(
+        'reopen',
+        request.id,
+        [JSON.stringify(request), deadlineAt, request.owner, priority, record.generation, from, event, data, ...left],
+        [...closing(), keys.dead, keys.turns],
+      );
+      const result = changed(reply, 'reopened');
+      if (result.outcome !== 'reopened') return result;
+      const [, generation, turn] = reply;
+      const reopened = {
+        ...record,
+        request,
+        status: 'queued',
+        generation: Number(generation),
+        turn: Number(turn),
+      } as const;
+      return { outcome: 'reopened', record: reopened };
     },
 
     /** Removes a request and every index entry of it. */
     async remove(id: string, owner: string): Promise<void> {
       const transaction = redis.multi();
       transaction.unlink(keys.record(id), keys.events(id));
-      for (const index of [keys.deadlines, keys.unqueued, keys.finished, keys.owner(owner)])
+      for (const index of [keys.deadlines, keys.unqueued, keys.finished, keys.dead, keys.owner(owner)])
         transaction.zrem(index, id);
       await transaction.exec();
     },
@@ -246,8 +280,8 @@ function oneOf<const Word extends string>(word: string | undefined, words: reado
   return found;
 }
 
-function cachedFields(answer: CachedAnswer, at: number): (string | number)[] {
-  return Object.entries(answer.outputs).flatMap(([stage, output]) => [
+function cachedFields(outputs: Partial<Record<StageName, unknown>>, at: number): (string | number)[] {
+  return Object.entries(outputs).flatMap(([stage, output]) => [
     `${stage}.status`,
     'completed',
     `${stage}.startedAt`,
@@ -261,21 +295,4 @@ function cachedFields(answer: CachedAnswer, at: number): (string | number)[] {
     `${stage}.output`,
     JSON.stringify(output),
   ]);
-}
-
-function toEvent(entryId: string, fields: string[]): RequestEvent {
-  const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
-  return eventSchema.parse({
-    seq: Number.parseInt(entryId, 10),
-    type: value('type'),
-    at: Number(value('at')),
-    data: JSON.parse(value('data')),
-  });
-}
-
-/** Reads a message of a request's event channel: `seq type at data`. */
-export function parseEventMessage(message: string): RequestEvent {
-  const [seq = '', type = '', at = ''] = message.split(' ', 3);
-  const data = message.slice(seq.length + type.length + at.length + 3);
-  return eventSchema.parse({ seq: Number(seq), type, at: Number(at), data: JSON.parse(data) });
 }

@@ -1,10 +1,8 @@
 import type { z } from 'zod';
 import {
-  failure,
   jobDataSchema,
+  jobDataVersion,
   stages,
-  type Failure,
-  type FailureCode,
   type JobData,
   type StageInput,
   type StageName,
@@ -12,18 +10,12 @@ import {
 } from '@bunri/queue-contracts';
 import type { AbortRegistry } from './abort-registry.ts';
 import { streamAnswer } from './answer-stream.ts';
-import {
-  PermanentError,
-  RateLimitedError,
-  SharedWorkError,
-  StageAbort,
-  TransientError,
-  type AbortCause,
-} from './errors.ts';
+import { PermanentError, StageAbort, type AbortCause } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { patientRecords, StoreUnavailable } from './patient-records.ts';
 import type { RecordStore, StageRun } from './records.ts';
+import { refuse, settle, toError } from './stage-settle.ts';
 import { stageCounters } from './statistics.ts';
 
 export interface HandlerContext {
@@ -32,6 +24,8 @@ export interface HandlerContext {
   /** Aborted with a `StageAbort` on shutdown, cancellation, time-out and deadline. */
   readonly signal: AbortSignal;
   readonly jobId: string;
+  /** Whether the request fails if this run fails. */
+  readonly lastAttempt: boolean;
   /** Shows clients that listen the answer as it grows; takes the whole text so far. */
   readonly onAnswer: (textSoFar: string) => void;
 }
@@ -50,6 +44,8 @@ export interface StageRunner<S extends StageName> {
   readonly records: RecordStore;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Of this process: who takes a request along that may have killed earlier runs. */
+  readonly suspects: { held: boolean };
   readonly now?: () => number;
 }
 
@@ -85,10 +81,12 @@ export async function runStage<S extends StageName>(
 ): Promise<RunEnd> {
   const { stage, metrics, now = Date.now } = given;
   const parsed = jobDataSchema.safeParse(job.data);
+  // Written by a later release, while that is rolled out: its own workers will take it.
+  if (isNewer(job.data)) return { end: 'waiting', waitMs: newerWaitMs };
   if (!parsed.success)
     return { end: 'failed', error: new PermanentError('stage_contract_broken', 'the job data is not ours') };
-  const { requestId } = parsed.data;
-  const run: StageRun = { id: requestId, stage, token: job.token };
+  const { requestId, generation = 0 } = parsed.data;
+  const run: StageRun = { id: requestId, stage, token: job.token, generation };
   const log = given.log.child({ stage, request_id: requestId, job_id: job.jobId });
 
   const tracked = abort.track(requestId);
@@ -111,6 +109,15 @@ export async function runStage<S extends StageName>(
   return result.end;
 }
 
+/** Before a job whose record could not be written is looked at again. */
+const storeWaitMs = 2_000;
+const newerWaitMs = 2_000;
+
+function isNewer(data: unknown): boolean {
+  const version: unknown = typeof data === 'object' && data !== null && 'v' in data ? data.v : undefined;
+  return typeof version === 'number' && version > jobDataVersion;
+}
+
 interface Taking {
   readonly job: JobFacts;
   readonly data: JobData;
@@ -128,53 +135,40 @@ async function take<S extends StageName>(
   const taken = await records.start(run);
   if (taken.outcome !== 'started') return { end: await refuse(runner, run, taken), cached: false };
   metrics.stageWaitSeconds.observe({ stage }, Math.max(0, startedAt - taken.readyAt) / 1000);
+  const suspect = taken.lost >= suspectAfter;
+  if (suspect && runner.suspects.held) {
+    await records.release(run, 'isolated');
+    return { end: { end: 'waiting', waitMs: isolationWaitMs }, cached: false };
+  }
+  if (suspect) runner.suspects.held = true;
   const input = { request: taken.request, ...taken.outputs };
+  const lastAttempt = job.attemptsMade + 1 >= job.attempts;
   const bounded = boundTime(controller, stages[stage].timeoutMs, data, now);
   let result: HandlerResult<S>;
   try {
-    result = await handle(runner, run, input, { log, jobId: job.jobId, signal: controller.signal });
+    result = await handle(runner, run, input, { log, jobId: job.jobId, signal: controller.signal, lastAttempt });
   } catch (error) {
-    return { end: await settle(runner, run, job, toError(error)), cached: false };
+    const facts = { job, starts: taken.attempt, leftMs: data.deadlineAt - now() };
+    return { end: await settle(runner, run, facts, toError(error)), cached: false };
   } finally {
     clearTimeout(bounded);
+    if (suspect) runner.suspects.held = false;
   }
   return { end: await finish(runner, run, result, now() - startedAt), cached: result.cached };
 }
+
+/**
+ * A request that took two workers with it may be what kills them, or have stood beside it. From then on a process runs one
+ * such request at a time, so that the next loss tells which it was, and the innocent ones get through.
+ */
+const suspectAfter = 2;
+const isolationWaitMs = 1_000;
 
 /** Ends the run at the stage's time-out or the request's deadline, whichever is first. */
 function boundTime(controller: AbortController, timeoutMs: number, data: JobData, now: () => number): NodeJS.Timeout {
   const leftMs = data.deadlineAt - now();
   const cause: AbortCause = leftMs < timeoutMs ? 'deadline' : 'timeout';
   return setTimeout(() => controller.abort(new StageAbort(cause)), Math.max(0, Math.min(timeoutMs, leftMs)));
-}
-
-type NotStarted = Exclude<Awaited<ReturnType<RecordStore['start']>>, { outcome: 'started' }>;
-
-async function refuse(runner: StageRunner<StageName>, { id, stage }: StageRun, taken: NotStarted): Promise<RunEnd> {
-  switch (taken.outcome) {
-    case 'closed':
-    case 'done':
-      return { end: 'skipped' };
-    case 'gone':
-      return { end: 'failed', error: new PermanentError('internal_error', 'the record of this request is gone') };
-    case 'late':
-      return await failRequest(runner, id, failure('deadline_exceeded', deadlineMessage, stage));
-    case 'worn':
-      return await failRequest(runner, id, failure('worker_lost', lostMessage, stage));
-  }
-}
-
-/** Before a job whose record could not be written is looked at again. */
-const storeWaitMs = 2_000;
-const deadlineMessage =
-  'The answer was not ready before the deadline. Send the request again, with a later deadline if it may wait.';
-const lostMessage =
-  'The workers that took this request stopped before they were done. Send it again; if it happens again, report the id.';
-
-async function failRequest(runner: StageRunner<StageName>, id: string, error: Failure): Promise<RunEnd> {
-  await runner.records.fail(id, error);
-  runner.metrics.failures.inc({ stage: runner.stage, code: error.code, final: 'true' });
-  return { end: 'failed', error: new PermanentError(error.code, error.message) };
 }
 
 async function handle<S extends StageName>(
@@ -224,65 +218,6 @@ async function finish<S extends StageName>(
   if (outcome !== 'finished') return { end: outcome === 'fenced' ? 'fenced' : 'skipped' };
   metrics.stageSeconds.observe({ stage: run.stage, cached: String(result.cached) }, durationMs / 1000);
   return { end: 'completed' };
-}
-
-/** Translates an error, once: what the record says, and what the job's owner is to do. */
-async function settle(runner: StageRunner<StageName>, run: StageRun, job: JobFacts, error: Error): Promise<RunEnd> {
-  const { records, metrics, stage } = runner;
-  if (error instanceof StoreUnavailable) throw error;
-  if (error instanceof StageAbort && error.reason !== 'timeout') return await settleAbort(runner, run, error.reason);
-  if (error instanceof RateLimitedError) {
-    await records.release(run, 'rate_limited');
-    metrics.rateLimited.inc({ stage });
-    return { end: 'rate_limited', retryAfterMs: error.retryAfterMs };
-  }
-  if (error instanceof SharedWorkError) {
-    await records.release(run, 'shared_work');
-    return { end: 'waiting', waitMs: error.waitMs };
-  }
-  const code = failureCode(error);
-  const final = error instanceof PermanentError || job.attemptsMade + 1 >= job.attempts;
-  metrics.failures.inc({ stage, code, final: String(final) });
-  if (!final) {
-    await records.retry(run, code);
-    return { end: 'retry', error };
-  }
-  await records.fail(run.id, failure(code, clientMessage(error), stage), run.token);
-  return { end: 'failed', error };
-}
-
-async function settleAbort(
-  runner: StageRunner<StageName>,
-  run: StageRun,
-  cause: Exclude<AbortCause, 'timeout'>,
-): Promise<RunEnd> {
-  switch (cause) {
-    case 'canceled':
-      return { end: 'skipped' };
-    case 'deadline':
-      return await failRequest(runner, run.id, failure('deadline_exceeded', deadlineMessage, run.stage));
-    case 'shutdown':
-      await runner.records.release(run, 'shutdown');
-      return { end: 'released' };
-  }
-}
-
-function failureCode(error: Error): FailureCode {
-  if (error instanceof PermanentError || error instanceof TransientError) return error.code;
-  if (error instanceof StageAbort) return 'stage_timeout';
-  return 'internal_error';
-}
-
-/** An unexpected error's own words may hold anything, so that clients only get those of our typed errors. */
-function clientMessage(error: Error): string {
-  if (error instanceof PermanentError || error instanceof TransientError) return error.message;
-  if (error instanceof StageAbort)
-    return 'A stage took longer than it may, at every attempt. Send the request again later.';
-  return 'Something broke on our side. Send the request again; if it happens again, report the id.';
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 function report(

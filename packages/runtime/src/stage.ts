@@ -1,13 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { failure, stageJobId, stages, type StageDefinition, type StageName } from '@bunri/queue-contracts';
+import {
+  failure,
+  jobDataSchema,
+  stages,
+  type JobData,
+  type StageDefinition,
+  type StageName,
+} from '@bunri/queue-contracts';
 import { createAbortRegistry, listenForAborts } from './abort-registry.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { ProcessLife } from './process.ts';
 import type { RecordStore } from './records.ts';
 import { runStage, type Handler, type RunEnd } from './stage-run.ts';
+import { announceSlots } from './stage-slots.ts';
 
 /** A killed worker's job runs again after what is left of its lock and at most one check: 20 s. */
 const defaultLock = { durationMs: 15_000, stalledCheckMs: 5_000 };
@@ -45,7 +53,7 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   const concurrency = options.concurrency ?? definition.concurrency;
   const registry = createAbortRegistry();
   await listenForAborts(options.subscriber, records.keys, registry);
-  const runner = { stage, handler: options.handler, records, metrics, log };
+  const runner = { stage, handler: options.handler, records, metrics, log, suspects: { held: false } };
   const processToken = randomUUID();
   let runs = 0;
 
@@ -85,14 +93,15 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   worker.on('failed', (job) => {
     // Jobs also fail without a run of ours (stalled too often, a child's failure). For an open request this is the end;
     // for a closed one, as after every failed run, it changes nothing.
-    if (job?.id && job.finishedOn !== undefined) void closeLost(requestIdOf(job.id, stage));
+    const data = jobDataSchema.safeParse(job?.data);
+    if (data.success && job?.finishedOn !== undefined) void closeLost(data.data);
   });
 
-  async function closeLost(requestId: string): Promise<void> {
+  async function closeLost({ requestId, generation = 0 }: JobData): Promise<void> {
     const message =
       'The workers that took this request stopped before they were done. Send it again; if it happens again, report the id.';
     try {
-      await records.fail(requestId, failure('worker_lost', message, stage));
+      await records.fail(requestId, failure('worker_lost', message, stage), { generation });
     } catch (error) {
       log.error('a failed request could not be closed; the sweeper will', { request_id: requestId, error });
     }
@@ -117,6 +126,10 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
     await drained;
     clearTimeout(timer);
   });
+
+  // Gone first: a process that drains takes nothing new.
+  const slots = announceSlots({ redis, prefix, stage, slots: concurrency, log });
+  life.onStop(`slots ${stage}`, async () => await slots.close());
 
   return { running: () => worker.isRunning() && !worker.isPaused() && !life.stopping };
 }
@@ -189,8 +202,4 @@ function oncePerMessage(listener: (error: Error) => void): (error: Error) => voi
 export function backoffMs(backoff: StageDefinition['backoff'], attemptsMade: number, random: number): number {
   const full = Math.min(backoff.maxDelayMs, backoff.delayMs * 2 ** Math.max(0, attemptsMade - 1));
   return Math.round(full * (1 - backoff.jitter * random));
-}
-
-function requestIdOf(jobId: string, stage: StageName): string {
-  return jobId.slice(0, jobId.length - stageJobId('', stage).length);
 }

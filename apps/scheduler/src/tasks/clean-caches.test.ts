@@ -13,12 +13,13 @@ beforeEach(() => {
 afterEach(async () => await world.close());
 
 const cacheRetentionMs = 5 * 3600 * 1000;
+const deadLetterRetentionMs = 9 * 3600 * 1000;
 const recordRetentionMs = 3 * 3600 * 1000;
 
 function clean(atMs: number) {
   const { redis, prefix, records, metrics } = world;
   const cache = createResultCache({ redis, prefix });
-  const retention = { cacheRetentionMs, recordRetentionMs };
+  const retention = { cacheRetentionMs, recordRetentionMs, deadLetterRetentionMs };
   return { cache, task: cleanCaches({ records, cache, metrics, ...retention, now: () => Date.now() + atMs }) };
 }
 

@@ -8,6 +8,7 @@ export interface CleanCachesDeps {
   /** How long cache entries and finished records are kept, ms. */
   readonly cacheRetentionMs: number;
   readonly recordRetentionMs: number;
+  readonly deadLetterRetentionMs: number;
   readonly now?: () => number;
 }
 
@@ -20,22 +21,29 @@ const longestDeadlineMs = 24 * 3600 * 1000;
  * indexes that name them are what would otherwise grow for ever.
  */
 export function cleanCaches(deps: CleanCachesDeps): Task {
-  const { records, cache, metrics, cacheRetentionMs, recordRetentionMs, now = Date.now } = deps;
+  const { records, cache, metrics, cacheRetentionMs, recordRetentionMs, deadLetterRetentionMs, now = Date.now } = deps;
   return async ({ signal }) => {
     const cacheEntries = await cache.removeStoredBefore(now() - cacheRetentionMs);
     metrics.deletedObjects.inc({ kind: 'cache' }, cacheEntries);
-    const finished = await removeFinished(records, now() - recordRetentionMs, signal);
+    const finished = await remove(records, 'finishedBefore', now() - recordRetentionMs, signal);
     metrics.deletedObjects.inc({ kind: 'record' }, finished);
+    const dead = await remove(records, 'deadBefore', now() - deadLetterRetentionMs, signal);
+    metrics.deletedObjects.inc({ kind: 'dead_letter' }, dead);
     const listed = await trimOwners(records, now() - recordRetentionMs - longestDeadlineMs, signal);
-    return { cache_entries: cacheEntries, records: finished, owner_entries: listed };
+    return { cache_entries: cacheEntries, records: finished, dead_letters: dead, owner_entries: listed };
   };
 }
 
-async function removeFinished(records: RecordStore, time: number, signal: AbortSignal): Promise<number> {
+async function remove(
+  records: RecordStore,
+  index: 'finishedBefore' | 'deadBefore',
+  time: number,
+  signal: AbortSignal,
+): Promise<number> {
   let removed = 0;
   for (;;) {
     signal.throwIfAborted();
-    const ids = await records.finishedBefore(time, batch);
+    const ids = await records[index](time, batch);
     if (ids.length === 0) return removed;
     await Promise.all(
       ids.map(async (id) => {

@@ -1,9 +1,11 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Queue } from 'bullmq';
-import { finalStage, stageJobId, stageOrder } from '@bunri/queue-contracts';
+import { stageJobId, stageOrder, type StageName } from '@bunri/queue-contracts';
 import { createFlowQueue, type FlowQueue } from '@bunri/runtime';
 import { openWorld, sampleRequest, sampleRun, type World } from '../fixture.ts';
 import { sweep } from './sweep.ts';
+
+jest.setTimeout(20_000);
 
 let world: World;
 let flows: FlowQueue;
@@ -32,7 +34,7 @@ async function jobCount(): Promise<number> {
   return count;
 }
 
-const nothing = { overdue: 0, without_flow: 0, stranded: 0, without_record: 0 };
+const nothing = { overdue: 0, without_flow: 0, requeued: 0, woken: 0, raised: 0, without_record: 0 };
 
 test('a request past its deadline fails with a typed error, once', async () => {
   const { records, metrics } = world;
@@ -99,22 +101,82 @@ test('an abort ends the sweep before the next batch', async () => {
   await expect(run).rejects.toThrow('stop');
 });
 
-test('a started request whose flow has ended or is gone is failed at once, one whose flow goes on is not', async () => {
-  const { records, redis, prefix } = world;
-  const [ended, gone, going] = [sampleRequest(), sampleRequest(), sampleRequest()];
-  for (const request of [ended, gone, going]) {
-    await records.accept(request);
-    await flows.add(request);
-    await records.start({ id: request.id, stage: 'preprocess', token: 'a' });
-  }
-  const root = (id: string) => `${prefix}:${finalStage}:${stageJobId(id, finalStage)}`;
-  await redis.hset(root(ended.id), 'finishedOn', Date.now());
-  await redis.del(root(gone.id));
+/** A request that is at its vision stage, with its flow in BullMQ as given. */
+async function atVision(change: (job: (stage: StageName) => string) => Promise<unknown>) {
+  const { records, prefix } = world;
+  const request = sampleRequest();
+  await records.accept(request);
+  await flows.add(request);
+  const run = { id: request.id, stage: 'preprocess', token: 'a' } as const;
+  await records.start(run);
+  await records.finish(run, { output: { n: 1 }, durationMs: 1, cached: false });
+  await change((stage) => `${prefix}:${stage}:${stageJobId(request.id, stage)}`);
+  return request.id;
+}
 
-  expect(await sweepIn(0)).toEqual({ ...nothing, stranded: 2 });
-  expect(await sweepIn(0)).toEqual(nothing);
-  const statuses = await Promise.all([ended, gone, going].map(async ({ id }) => (await records.get(id))?.status));
-  expect(statuses).toEqual(['failed', 'failed', 'running']);
+test('a begun request without a job that could bring it on is queued again from its stage on, once', async () => {
+  const { records, redis, prefix } = world;
+  const broken = [
+    await atVision(async (job) => await redis.del(...stageOrder.map(job))),
+    await atVision(async (job) => await redis.del(job('vision'))),
+    await atVision(async (job) => await redis.hset(job('vision'), 'finishedOn', 1)),
+    // The parent waits for a child that vanished, and for one that ended without telling it.
+    await atVision(async (job) => await redis.del(job('preprocess'))),
+    await atVision(async (job) => await redis.hset(job('preprocess'), 'finishedOn', 1)),
+  ];
+  const whole = await atVision(async () => await Promise.resolve());
+
+  // Record and jobs may differ for moments.
+  expect(await sweepIn(20_000)).toEqual(nothing);
+  expect(await sweepIn(40_000)).toEqual({ ...nothing, requeued: broken.length });
+  expect(await sweepIn(40_000)).toEqual(nothing);
+  for (const id of broken) {
+    expect(await records.get(id)).toMatchObject({ status: 'queued', generation: 1, stages: { vision: { lost: 1 } } });
+    const names = await redis.keys(`${prefix}:*:${id}-*-r1`);
+    expect(new Set(names.map((name) => name.split(':')[1]))).toEqual(new Set(['llm', 'rag', 'vision']));
+  }
+  expect(await records.get(whole)).toMatchObject({ status: 'running', generation: 0 });
+});
+
+test('a request that is queued again and again without a result ends with a typed error', async () => {
+  const { records, redis, prefix } = world;
+  const id = await atVision(async (job) => await redis.del(...stageOrder.map(job)));
+  for (let generation = 1; generation <= 3; generation += 1) {
+    expect(await sweepIn(40_000)).toMatchObject({ requeued: 1 });
+    const start = await records.start({ id, stage: 'vision', token: `${generation}`, generation });
+    expect(start.outcome).toBe(generation < 3 ? 'started' : 'worn');
+    const names = await redis.keys(`${prefix}:*:${id}-*`);
+    await redis.del(...names);
+  }
+});
+
+test('a job that was delayed by a wrong clock, or should have come long ago, is woken', async () => {
+  const { prefix, redis } = world;
+  const queue = new Queue('vision', { connection: redis, prefix });
+  await queue.add('vision', {}, { jobId: 'far', delay: 3_600_000, priority: 1 });
+  await queue.add('vision', {}, { jobId: 'soon', delay: 60_000, priority: 1 });
+  expect(await sweepIn(0)).toMatchObject({ woken: 1 });
+  expect(await queue.getJobState('far')).toBe('prioritized');
+  expect(await sweepIn(100_000)).toEqual(nothing);
+  expect(await sweepIn(121_000)).toMatchObject({ woken: 1 });
+  await queue.close();
+});
+
+test('a batch request that has stood behind interactive ones for ten minutes passes those that come after', async () => {
+  const { records, prefix, redis } = world;
+  const deadlineAt = Date.now() + 3_600_000;
+  const batch = sampleRequest({ priority: 'batch', deadlineAt });
+  await records.accept(batch);
+  await flows.add(batch);
+  expect(await sweepIn(9 * 60_000)).toEqual(nothing);
+  expect(await sweepIn(11 * 60_000)).toEqual({ ...nothing, raised: 1 });
+  const later = sampleRequest({ deadlineAt });
+  await flows.add({ ...later, turn: 1 });
+  const queue = new Queue('preprocess', { connection: redis, prefix });
+  expect((await queue.getPrioritized()).map(({ id }) => id)).toEqual(
+    [batch, later].map(({ id }) => `${id}-preprocess`),
+  );
+  await queue.close();
 });
 
 test('a record that cannot be read keeps no other from being swept', async () => {

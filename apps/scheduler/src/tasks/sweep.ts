@@ -1,6 +1,9 @@
 import { failure, finalStage, isTerminal, stageJobId, stages } from '@bunri/queue-contracts';
-import type { FlowQueue, Logger, Metrics, RecordStore, RequestRecord } from '@bunri/runtime';
+import { flowOrder, type FlowQueue, type Logger, type Metrics, type RecordStore } from '@bunri/runtime';
+import { readable, results } from '../record-batches.ts';
 import type { Task } from '../task.ts';
+import { requeueStuck } from './requeue-stuck.ts';
+import { wakeWaiting } from './wake-waiting.ts';
 
 export interface SweepDeps {
   readonly records: RecordStore;
@@ -16,19 +19,19 @@ const batch = 500;
 const acceptanceMs = 30_000;
 const message =
   'The answer was not ready before the deadline. Send the request again, with a later deadline if it may wait.';
-const strandedMessage =
-  'The workers that took this request stopped before they were done. Send it again; if it happens again, report the id.';
 
 /** Keeps the promise that every request ends before its deadline, or soon after it, whatever died on the way. */
 export function sweep(deps: SweepDeps): Task {
   return async ({ signal, log }) => {
     const overdue = await closeOverdue(deps, signal);
     const unqueued = await repairUnqueued(deps, signal, log);
-    const stranded = await closeStranded(deps, signal, log);
+    const requeued = await requeueStuck(deps, signal, log);
+    const woken = await wakeWaiting(deps, signal);
     const report = {
       overdue: overdue.closed,
       without_flow: unqueued.repaired,
-      stranded,
+      requeued,
+      ...woken,
       without_record: overdue.dropped + unqueued.dropped,
     };
     for (const [found, count] of Object.entries(report)) deps.metrics.swept.inc({ found }, count);
@@ -63,12 +66,11 @@ async function repairUnqueued({ records, flows, prefix, now = Date.now }: SweepD
     const ids = await records.unqueued(acceptedBefore, batch, offset);
     if (ids.length === 0) return { repaired, dropped };
     const stale: string[] = [];
-    for (const [id, root] of await rootJobs(records, prefix, ids)) {
-      if (root !== 'absent') continue;
+    for (const id of await withoutRoot(records, prefix, ids)) {
       const record = await readable(records, id, log);
       if (record === 'unreadable') continue;
       if (record && !isTerminal(record.status)) {
-        await flows.add(record.request);
+        await flows.add(flowOrder(record));
         repaired += 1;
       } else {
         stale.push(id);
@@ -81,51 +83,17 @@ async function repairUnqueued({ records, flows, prefix, now = Date.now }: SweepD
   }
 }
 
-/**
- * Fails what was started and has no job any more that could go on: the flow ended in BullMQ without the record hearing of it.
- * A flow ends only after its record did, so that an open record of an ended flow never is one that will still be closed.
- */
-async function closeStranded({ records, prefix }: SweepDeps, signal: AbortSignal, log: Logger): Promise<number> {
-  let closed = 0;
-  for (let offset = 0; ; offset += batch) {
-    signal.throwIfAborted();
-    const ids = await records.open(batch, offset);
-    if (ids.length === 0) return closed;
-    const roots = await rootJobs(records, prefix, ids);
-    for (const id of ids) {
-      if (roots.get(id) === 'open') continue;
-      const record = await readable(records, id, log);
-      if (record === 'unreadable' || record?.status !== 'running') continue;
-      const { outcome } = await records.fail(id, failure('worker_lost', strandedMessage));
-      if (outcome === 'ended') closed += 1;
-    }
+/** The requests whose flow has no root job. */
+async function withoutRoot({ redis, keys }: RecordStore, prefix: string, ids: string[]): Promise<string[]> {
+  const generations = redis.pipeline();
+  for (const id of ids) generations.hget(keys.record(id), 'generation');
+  const known = (await results(generations)) as (string | null)[];
+  const roots = redis.pipeline();
+  for (const [i, id] of ids.entries()) {
+    roots.exists(`${prefix}:${stages[finalStage].queue}:${stageJobId(id, finalStage, Number(known[i] ?? 0))}`);
   }
-}
-
-/** What became of the root job of each request's flow. */
-async function rootJobs({ redis }: RecordStore, prefix: string, ids: string[]) {
-  const { queue } = stages[finalStage];
-  const pipeline = redis.pipeline();
-  for (const id of ids) pipeline.hmget(`${prefix}:${queue}:${stageJobId(id, finalStage)}`, 'timestamp', 'finishedOn');
-  const replies = (await pipeline.exec()) ?? [];
-  return new Map(
-    ids.map((id, i) => {
-      const [error, job] = replies[i] ?? [new Error('the pipeline gave no answer')];
-      if (error) throw error;
-      const [timestamp, finishedOn] = job as [string | null, string | null];
-      return [id, timestamp === null ? 'absent' : finishedOn === null ? 'open' : 'ended'] as const;
-    }),
-  );
-}
-
-/** One record that cannot be read must not keep the others from being swept; its deadline ends it. */
-async function readable(records: RecordStore, id: string, log: Logger): Promise<RequestRecord | null | 'unreadable'> {
-  try {
-    return await records.get(id);
-  } catch (error) {
-    log.error('a record cannot be read', { request_id: id, error });
-    return 'unreadable';
-  }
+  const exists = await results(roots);
+  return ids.filter((_, i) => exists[i] === 0);
 }
 
 /** Takes out entries whose record is gone, or closed without them. */

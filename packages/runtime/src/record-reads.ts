@@ -1,0 +1,100 @@
+import type { Redis } from 'ioredis';
+import { eventSchema, type Request, type RequestEvent } from '@bunri/queue-contracts';
+import type { Keys } from './keys.ts';
+import { parseRecord, type RequestRecord } from './record.ts';
+
+/** A failed request that is kept for an operator. */
+export interface DeadLetter {
+  readonly id: string;
+  /** Epoch ms. */
+  readonly failedAt: number;
+}
+
+/** What can be read of the records and their indexes. */
+export function recordReads({ redis, keys, now }: { redis: Redis; keys: Keys; now: () => number }) {
+  return {
+    async get(id: string): Promise<RequestRecord | null> {
+      return parseRecord(await redis.hgetall(keys.record(id)));
+    },
+
+    /** Events after `afterSeq`, in order. */
+    async events(id: string, afterSeq: number): Promise<RequestEvent[]> {
+      const entries = await redis.xrange(keys.events(id), `(${afterSeq}-0`, '+');
+      return entries.map(([entryId, fields]) => toEvent(entryId, fields));
+    },
+
+    /** The owner's requests, newest first: ids created before `before` (epoch ms, exclusive). */
+    async listIds(owner: string, before: number, limit: number): Promise<string[]> {
+      return await redis.zrange(keys.owner(owner), `(${before}`, '-inf', 'BYSCORE', 'REV', 'LIMIT', 0, limit);
+    },
+
+    /** Open requests whose deadline is at or before `time`, oldest first. */
+    async overdue(time: number, limit: number): Promise<string[]> {
+      return await redis.zrangebyscore(keys.deadlines, '-inf', time, 'LIMIT', 0, limit);
+    },
+
+    /** Open requests by deadline, the earliest first, from the given place on. */
+    async open(limit: number, offset: number): Promise<string[]> {
+      return await redis.zrange(keys.deadlines, offset, String(offset + limit - 1));
+    },
+
+    /** Requests accepted at or before `time` that no worker has taken yet. */
+    async unqueued(time: number, limit: number, offset = 0): Promise<string[]> {
+      return await redis.zrangebyscore(keys.unqueued, '-inf', time, 'LIMIT', offset, limit);
+    },
+
+    /** Requests that ended at or before `time`, oldest first; dead letters are kept apart. */
+    async finishedBefore(time: number, limit: number): Promise<string[]> {
+      return await redis.zrangebyscore(keys.finished, '-inf', time, 'LIMIT', 0, limit);
+    },
+
+    /** Dead letters, newest first, from the given place on. */
+    async deadLetters(limit: number, offset = 0): Promise<DeadLetter[]> {
+      const entries = await redis.zrange(keys.dead, offset, String(offset + limit - 1), 'REV', 'WITHSCORES');
+      return Array.from({ length: entries.length / 2 }, (_, i) => ({
+        id: entries[i * 2] ?? '',
+        failedAt: Number(entries[i * 2 + 1]),
+      }));
+    },
+
+    /** Dead letters of requests that failed at or before `time`, oldest first. */
+    async deadBefore(time: number, limit: number): Promise<string[]> {
+      return await redis.zrangebyscore(keys.dead, '-inf', time, 'LIMIT', 0, limit);
+    },
+
+    /** The turn that a request of this owner and class would be given now. */
+    async nextTurn(owner: string, priority: Request['priority']): Promise<number> {
+      const reached = await redis.hmget(keys.turns, priority, `${priority}:${owner}`);
+      return Math.max(...reached.map((turn) => Number(turn ?? 0)));
+    },
+
+    /**
+     * Since when this store is known, epoch ms: requests from before, if they are not here, were lost with an earlier store, or
+     * are past their retention. A store that has never
+     * been asked is as old as the first request in it, or as this call.
+     */
+    async lostBefore(): Promise<number> {
+      const known = await redis.get(keys.epoch);
+      if (known !== null) return Number(known);
+      await redis.set(keys.epoch, now(), 'NX');
+      return Number(await redis.get(keys.epoch));
+    },
+  };
+}
+
+function toEvent(entryId: string, fields: string[]): RequestEvent {
+  const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
+  return eventSchema.parse({
+    seq: Number.parseInt(entryId, 10),
+    type: value('type'),
+    at: Number(value('at')),
+    data: JSON.parse(value('data')),
+  });
+}
+
+/** Reads a message of a request's event channel: `seq type at data`. */
+export function parseEventMessage(message: string): RequestEvent {
+  const [seq = '', type = '', at = ''] = message.split(' ', 3);
+  const data = message.slice(seq.length + type.length + at.length + 3);
+  return eventSchema.parse({ seq: Number(seq), type, at: Number(at), data: JSON.parse(data) });
+}
