@@ -17,6 +17,7 @@ CONCURRENCY: {{ int64 . | quote }}
 REDIS_PREFIX: {{ $values.redisPrefix | quote }}
 RECORD_RETENTION_HOURS: {{ int64 $values.retention.recordHours | quote }}
 CACHE_RETENTION_HOURS: {{ int64 $values.retention.cacheHours | quote }}
+DEAD_LETTER_RETENTION_HOURS: {{ int64 $values.retention.deadLetterHours | quote }}
 {{- else if eq . "storage" }}
 S3_BUCKET: {{ $values.storage.bucket | quote }}
 S3_REGION: {{ $values.storage.region | quote }}
@@ -29,13 +30,35 @@ IMAGE_RETENTION_DAYS: {{ int64 $values.storage.imageRetentionDays | quote }}
 {{- with $values.modelApi.baseUrl }}
 OPENAI_BASE_URL: {{ . | quote }}
 {{- end }}
+{{- with $values.modelApi.fallbackBaseUrl }}
+FALLBACK_BASE_URL: {{ . | quote }}
+{{- end }}
 {{- with $values.modelApi.prices }}
 MODEL_PRICES: {{ toJson . | quote }}
 {{- end }}
+{{- with $values.modelApi.limits }}
+MODEL_LIMITS: {{ toJson . | quote }}
+{{- end }}
+{{- else if eq . "modelApiUrl" }}
+{{- with $values.modelApi.baseUrl }}
+OPENAI_BASE_URL: {{ . | quote }}
+{{- end }}
 {{- else if eq . "visionModel" }}
 VISION_MODEL: {{ $values.models.vision | quote }}
+{{- with $values.models.visionReasoningEffort }}
+VISION_REASONING_EFFORT: {{ . | quote }}
+{{- end }}
 {{- else if eq . "llmModel" }}
 LLM_MODEL: {{ $values.models.llm | quote }}
+{{- else if eq . "contextBudget" }}
+CONTEXT_TOKEN_BUDGET: {{ int64 $values.models.contextTokenBudget | quote }}
+{{- else if eq . "spendingCaps" }}
+{{- with $values.spendingCaps.usdPerDay }}
+SPENDING_CAP_USD_PER_DAY: {{ . | quote }}
+{{- end }}
+{{- with $values.spendingCaps.usdPerOwner }}
+SPENDING_CAP_USD_PER_OWNER: {{ . | quote }}
+{{- end }}
 {{- else if eq . "clientKeys" }}
 # An app that others call listens on every interface of its pod.
 HOST: "0.0.0.0"
@@ -52,7 +75,7 @@ HOST: "0.0.0.0"
 {{- $variables := dict
     "redis" (list "REDIS_URL")
     "storage" (list "S3_ACCESS_KEY_ID" "S3_SECRET_ACCESS_KEY")
-    "modelApi" (list "OPENAI_API_KEY")
+    "modelApi" (.root.Values.modelApi.fallbackBaseUrl | empty | ternary (list "OPENAI_API_KEY") (list "OPENAI_API_KEY" "FALLBACK_API_KEY"))
     "clientKeys" (list "API_KEYS") -}}
 {{- range $need := .spec.needs }}
 {{- range index $variables $need }}
@@ -90,6 +113,9 @@ HOST: "0.0.0.0"
 {{ include "bunri.egressTo" (dict "to" $policy.storage.to "url" $root.Values.storage.endpoint) }}
 {{- else if eq . "modelApi" }}
 {{ include "bunri.egressTo" (dict "to" $policy.modelApi.to "url" $root.Values.modelApi.baseUrl) }}
+{{- with $root.Values.modelApi.fallbackBaseUrl }}
+{{ include "bunri.egressTo" (dict "to" $policy.fallbackApi.to "url" .) }}
+{{- end }}
 {{- else if and (eq . "imageUrls") $policy.imageUrls.enabled }}
 {{ include "bunri.egressTo" (dict) }}
 {{- end }}

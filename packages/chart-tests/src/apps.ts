@@ -26,6 +26,7 @@ export const sampleSecrets: Record<string, string> = {
   S3_ACCESS_KEY_ID: 'access',
   S3_SECRET_ACCESS_KEY: 'secret',
   OPENAI_API_KEY: 'secret',
+  FALLBACK_API_KEY: 'secret',
   API_KEYS: JSON.stringify([{ id: 'one', sha256: '0'.repeat(64), owner: 'one', scopes: ['submit', 'read'] }]),
 };
 

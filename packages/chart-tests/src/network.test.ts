@@ -64,6 +64,13 @@ describe('the ways out of a pod', () => {
     ).get('bunri-vision-worker');
     expect(some?.egress?.map(edgeOf)).toEqual(['dns', 'redis', 'public:443', 'public:8000']);
   });
+
+  test('to a second model API are open for those who call models, once it is given', () => {
+    const some = policiesOf(render({ modelApi: { fallbackBaseUrl: 'http://models.example.com:8000/v1' } }));
+    const edges = (name: string) => some.get(name)?.egress?.map(edgeOf);
+    expect(edges('bunri-llm-worker')).toEqual(['dns', 'redis', 'public:443', 'public:8000']);
+    expect(edges('bunri-api')).toEqual(['dns', 'redis', 'public:443']);
+  });
 });
 
 describe('the ways into a pod', () => {

@@ -10,10 +10,21 @@ const fullManifests = render({
   storage: { endpoint: 'https://s3.example.com' },
   modelApi: {
     baseUrl: 'https://models.example.com/v1',
+    fallbackBaseUrl: 'https://others.example.com/v1',
     prices: { 'gpt-5': { input: 1, cachedInput: 0.1, output: 10 } },
+    limits: { 'gpt-5': { requestsPerMinute: 500 } },
   },
+  models: { visionReasoningEffort: 'low' },
+  spendingCaps: { usdPerDay: 100, usdPerOwner: 2.5 },
 });
-const workloads = new Map([...workloadsOf(manifests).values()].map((workload) => [appOf(workload), workload]));
+const byApp = (some: typeof manifests) =>
+  new Map([...workloadsOf(some).values()].map((workload) => [appOf(workload), workload]));
+const workloads = byApp(manifests);
+const fullWorkloads = byApp(fullManifests);
+const installations = [
+  { some: manifests, of: workloads },
+  { some: fullManifests, of: fullWorkloads },
+];
 
 describe.each(appNames())('the settings of %s', (app) => {
   let schema: z.ZodObject;
@@ -22,14 +33,14 @@ describe.each(appNames())('the settings of %s', (app) => {
   }, importTimeoutMs);
 
   test('that the chart gives are settings that it reads', () => {
-    const given = [manifests, fullManifests].flatMap((some) => [...environmentOf(some, found(workloads, app)).keys()]);
+    const given = installations.flatMap(({ some, of }) => [...environmentOf(some, found(of, app)).keys()]);
     const read = Object.keys(schema.shape);
     expect(given.filter((name) => name !== 'NODE_OPTIONS' && !read.includes(name))).toEqual([]);
   });
 
   test('that it requires are all given, and valid', () => {
-    for (const some of [manifests, fullManifests]) {
-      const environment = environmentOf(some, found(workloads, app));
+    for (const { some, of } of installations) {
+      const environment = environmentOf(some, found(of, app));
       expect(problemsOf(schema, environment)).toEqual([]);
     }
   });
@@ -43,7 +54,7 @@ describe('a setting', () => {
 
   /** What the chart sets from values of its own, under other names. */
   const setByChart = () =>
-    new Set([...workloads.values()].flatMap((one) => [...environmentOf(fullManifests, one).keys()]));
+    new Set([...fullWorkloads.values()].flatMap((one) => [...environmentOf(fullManifests, one).keys()]));
   /** The chart mounts no key file, and its network policies allow photos from nowhere but public addresses, port 443. */
   const notForClusters = ['DEMO', 'API_KEYS_FILE', 'ALLOW_HTTP_IMAGE_URLS', 'IMAGE_URL_ADDRESSES'];
 
@@ -57,14 +68,19 @@ describe('a setting', () => {
   });
 
   test('of one app reaches that app alone', () => {
-    const some = render({ workers: { vision: { settings: { VISION_REASONING_EFFORT: 'low' } } } });
-    const told = [...workloads].filter(([, one]) => environmentOf(some, one).has('VISION_REASONING_EFFORT'));
+    const some = render({ workers: { vision: { settings: { VISION_FALLBACKS: 'primary:gpt-4o' } } } });
+    const told = [...workloads].filter(([, one]) => environmentOf(some, one).has('VISION_FALLBACKS'));
     expect(told.map(([app]) => app)).toEqual(['vision-worker']);
   });
 
   test.each([
     'VISION_MODEL',
+    'VISION_REASONING_EFFORT',
     'LLM_MODEL',
+    'CONTEXT_TOKEN_BUDGET',
+    'OPENAI_BASE_URL',
+    'SPENDING_CAP_USD_PER_DAY',
+    'SPENDING_CAP_USD_PER_OWNER',
     'IMAGE_RETENTION_DAYS',
     'RECORD_RETENTION_HOURS',
     'CACHE_RETENTION_HOURS',
@@ -72,7 +88,7 @@ describe('a setting', () => {
     'S3_BUCKET',
   ])('%s has one value in all apps that read it', (name) => {
     const readers = [...schemas].filter(([, { shape }]) => name in shape).map(([app]) => app);
-    const values = readers.map((app) => environmentOf(manifests, found(workloads, app)).get(name));
+    const values = readers.map((app) => environmentOf(fullManifests, found(fullWorkloads, app)).get(name));
     expect(new Set(values).size).toBe(1);
     expect(values).not.toContain(undefined);
   });
@@ -83,7 +99,7 @@ describe('a secret', () => {
     for (const some of [manifests, render({ redis: { enabled: true } })]) {
       for (const workload of workloadsOf(some).values()) {
         const environment = environmentOf(some, workload);
-        const secrets = [...environment].filter(([name]) => name in sampleSecrets || /PASSWORD|TOKEN/.test(name));
+        const secrets = [...environment].filter(([name]) => name in sampleSecrets || /PASSWORD|TOKEN$/.test(name));
         expect(secrets.map(([, value]) => value)).toEqual(secrets.map(() => undefined));
       }
       expect(some.filter(({ kind }) => kind === 'Secret')).toEqual([]);
