@@ -6,6 +6,7 @@ import {
   answerModels,
   closeRedis,
   connectConsumer,
+  createKeys,
   createLogger,
   createMetrics,
   createResultCache,
@@ -42,7 +43,7 @@ function inputIn(locale: Locale): StageInput<'llm'> {
       locale,
       source: { kind: 'upload', key: 'uploads/1', sha256: 'b'.repeat(64), sizeBytes: 3 },
       priority: 'interactive',
-      createdAt: 0,
+      createdAt: Date.now(),
       deadlineAt: Date.now() + 60_000,
     },
     preprocess: image,
@@ -84,6 +85,8 @@ async function setUp(faults: FaultPlan = [], caps: SpendingCaps = {}) {
   const cache = createResultCache({ redis, prefix });
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const flights = createSingleFlight({ redis, prefix, stage: 'llm', metrics });
+  // Nothing is paid for a request that has no open record.
+  await redis.hset(createKeys(prefix).record(`req_${'0'.repeat(32)}`), 'status', 'running');
   closers.push(async () => await flights.close());
   const settings = {
     OPENAI_API_KEY: 'sk-test',
@@ -159,7 +162,7 @@ test.each([
   { fault: 'garbage', name: 'TransientError', code: 'model_output_invalid' },
   { fault: 'truncated_stream', name: 'TransientError', code: 'model_unavailable' },
   { fault: 'refusal', name: 'PermanentError', code: 'model_refused' },
-  { fault: 'rate_limit', name: 'RateLimitedError' },
+  { fault: 'rate_limit', name: 'DeferredError' },
 ] as const)('$fault ends as $name after a single call, and nothing is kept', async ({ fault, ...error }) => {
   const { answer, simulator } = await setUp([{ fault, times: 1 }]);
   await expect(answer('en')).rejects.toMatchObject(error);

@@ -91,10 +91,11 @@ function setUp({ said = answer, fails, rules = false }: SetUp = {}) {
   const tasks: GuidanceTask[] = [];
   const asked: string[] = [];
   const shown: string[] = [];
+  const payers: string[] = [];
   const link = (model: string, error?: Error): ChainLink<GuidanceTask, GuidanceAnswer> => ({
     name: `primary:${model}`,
     identity: model,
-    expect: () => ({ input: 100, cachedInput: 0, output: 10 }),
+    expect: () => ({ input: 100, cachedInput: 0, output: 10, mostOutput: 10 }),
     breaker: {
       admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
@@ -136,13 +137,18 @@ function setUp({ said = answer, fails, rules = false }: SetUp = {}) {
     rules,
     cache,
     flights: alone,
-    spending: { reserve: async () => ({ settle: async () => {} }) },
+    spending: {
+      reserve: ({ owner }) => {
+        payers.push(owner);
+        return Promise.resolve({ settle: async () => {} });
+      },
+    },
     prices: { 'gpt-4o-mini': price, 'gpt-4o': price, other: price },
     metrics,
     answeredBy,
   });
   const handle = async (given: StageInput<'llm'>) => await handler(given, context);
-  return { tasks, asked, shown, metrics, cache, handle };
+  return { tasks, asked, shown, payers, metrics, cache, handle };
 }
 
 test('guidance has the supported steps alone, and counts the others', async () => {
@@ -305,4 +311,11 @@ test('a replay asks the model that it names, alone, finds its own answer again, 
 
   const failing = setUp({ fails: quota, rules: true });
   await expect(failing.handle(replayed('1', 'other'))).rejects.toBe(quota);
+});
+
+test("an operator's replay is not paid from the spending cap of the original's owner", async () => {
+  const { handle, payers } = setUp();
+  await handle(input);
+  await handle({ ...input, request: { ...request, replay: { of: `req_${'9'.repeat(32)}` } } });
+  expect(payers).toEqual(['owner', 'replay:']);
 });

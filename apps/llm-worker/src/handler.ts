@@ -4,6 +4,7 @@ import {
   cacheKey,
   normaliseQuestion,
   promptVersions,
+  replayAccount,
   storeRequest,
   type answerModels,
   type Handler,
@@ -70,12 +71,13 @@ async function write(
   recall: (link: Link) => Promise<Output | null>,
 ): Promise<HandlerResult<'llm'>> {
   const { request, vision, rag } = input;
-  const { owner, question, locale, deadlineAt, replay } = request;
+  const { owner, question, locale, createdAt, deadlineAt, replay } = request;
   const { output, degraded, cached } = await callChain<GuidanceTask, GuidanceAnswer, Output>(
     chain,
     {
       stage: 'llm',
-      owner,
+      owner: replay ? replayAccount : owner,
+      createdAt,
       deadlineAt,
       lastAttempt,
       signal,

@@ -7,6 +7,7 @@ import { stages, type Locale } from '@bunri/queue-contracts';
 import {
   closeRedis,
   connectConsumer,
+  createKeys,
   createLogger,
   createMetrics,
   createResultCache,
@@ -68,6 +69,8 @@ async function setUp(faults: FaultPlan = []) {
   const spending = createSpending({ redis, prefix, caps: {}, metrics, log });
   const cache = createResultCache({ redis, prefix, metrics });
   const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
+  // Nothing is paid for a request that has no open record.
+  await redis.hset(createKeys(prefix).record(`req_${'0'.repeat(32)}`), 'status', 'running');
   closers.push(async () => await flights.close());
   const handler = makeHandler({ models, storage, cache, flights, spending, prices: defaultPrices, metrics });
 
@@ -79,7 +82,7 @@ async function setUp(faults: FaultPlan = []) {
       locale,
       source: { kind: 'url', url: 'https://example.com/photo.jpg' } as const,
       priority: 'interactive' as const,
-      createdAt: 0,
+      createdAt: Date.now(),
       deadlineAt: Date.now() + 60_000,
     };
     const preprocess = { sha256: 'a'.repeat(64), key: 'images/photo.jpg', width: 200, height: 150, sizeBytes: 1 };

@@ -16,14 +16,14 @@ export function createVisionModels(
   settings: Settings,
   shared: Pick<ModelLinksOptions<never, never>, 'redis' | 'metrics' | 'log'>,
 ): ModelLinks<VisionTask, VisionAnswer> {
-  const effortOf = (model: string) => (model === settings.VISION_MODEL ? settings.VISION_REASONING_EFFORT : undefined);
+  const { VISION_REASONING_EFFORT: effort } = settings;
   return createModelLinks({
     ...shared,
     settings,
     model: settings.VISION_MODEL,
     fallbacks: settings.VISION_FALLBACKS,
     timeoutMs,
-    manner: effortOf,
-    buildCall: (task: VisionTask, model) => visionCall(task, effortOf(model)),
+    manner: effort,
+    buildCall: (task: VisionTask, isFirst) => visionCall(task, isFirst ? effort : undefined),
   });
 }

@@ -79,7 +79,7 @@ function setUp({ said = answer, stored = image, fails }: SetUp = {}) {
   const link = (model: string, error?: Error): ChainLink<VisionTask, VisionAnswer> => ({
     name: `primary:${model}`,
     identity: model,
-    expect: () => ({ input: 100, cachedInput: 0, output: 10 }),
+    expect: () => ({ input: 100, cachedInput: 0, output: 10, mostOutput: 10 }),
     breaker: {
       admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
@@ -114,9 +114,15 @@ function setUp({ said = answer, stored = image, fails }: SetUp = {}) {
     chain: [link('gpt-5', fails), link('gpt-4o')] as const,
     forModel: (model: string) => link(model, fails),
   };
-  const spending = { reserve: async () => ({ settle: async () => {} }) };
+  const payers: string[] = [];
+  const spending = {
+    reserve: ({ owner }: { owner: string }) => {
+      payers.push(owner);
+      return Promise.resolve({ settle: async () => {} });
+    },
+  };
   const handle = makeHandler({ models, storage, cache, flights: alone, spending, prices, metrics });
-  return { done, tasks, cache, handle };
+  return { done, tasks, cache, payers, handle };
 }
 
 test('the model sees photo and question in one call, and the code says who answered and for how much', async () => {
@@ -216,4 +222,22 @@ test('a replay asks the model that it names, alone, finds its own answer again, 
   const failing = setUp({ fails: quota });
   await expect(failing.handle(inputOf({ replay }), context)).rejects.toBe(quota);
   expect(failing.done).not.toContain('gpt-4o');
+});
+
+test('a replay that names a model without a price for a later stage fails before anything is paid or read', async () => {
+  const { handle, done } = setUp();
+  const replay = { of: `req_${'1'.repeat(32)}`, visionModel: 'other', llmModel: 'gpt-unheard-of' };
+  await expect(handle(inputOf({ replay }), context)).rejects.toMatchObject({
+    name: 'PermanentError',
+    code: 'model_request_rejected',
+    message: expect.stringContaining('gpt-unheard-of'),
+  });
+  expect(done).toEqual([]);
+});
+
+test("an operator's replay is not paid from the spending cap of the original's owner", async () => {
+  const { handle, payers } = setUp();
+  await handle(inputOf(), context);
+  await handle(inputOf({ replay: { of: `req_${'1'.repeat(32)}` } }), context);
+  expect(payers).toEqual(['owner', 'replay:']);
 });

@@ -1,4 +1,11 @@
-import { callChain, type Chain, type ChainDeps, type ChainLink, type ModelLinks } from '@bunri/engines';
+import {
+  assertPricedForReplay,
+  callChain,
+  type Chain,
+  type ChainDeps,
+  type ChainLink,
+  type ModelLinks,
+} from '@bunri/engines';
 import { catalogueVersion } from '@bunri/knowledge';
 import { classificationSchema, nothingUsed, type StageInput, type StageOutput } from '@bunri/queue-contracts';
 import {
@@ -6,6 +13,7 @@ import {
   normaliseQuestion,
   PermanentError,
   promptVersions,
+  replayAccount,
   type Handler,
   type HandlerContext,
   type HandlerResult,
@@ -47,9 +55,13 @@ export function makeHandler(deps: VisionDeps): Handler<'vision'> {
   };
 }
 
-/** A replay compares models, so that nothing may stand in for the one that it names. */
-function chainFor({ request: { replay } }: Input, { models }: VisionDeps): Chain<VisionTask, VisionAnswer> {
+/**
+ * A replay compares models, so that nothing may stand in for the one that it names; and it fails before anything is paid
+ * if one that a later stage asks has no price.
+ */
+function chainFor({ request: { replay } }: Input, { models, prices }: VisionDeps): Chain<VisionTask, VisionAnswer> {
   if (!replay) return models.chain;
+  if (replay.llmModel !== undefined) assertPricedForReplay(prices, replay.llmModel);
   return [replay.visionModel === undefined ? models.chain[0] : models.forModel(replay.visionModel)];
 }
 
@@ -60,12 +72,13 @@ async function look(
   { signal, log, lastAttempt }: HandlerContext,
   recall: (link: Link) => Promise<StageOutput<'vision'> | null>,
 ): Promise<HandlerResult<'vision'>> {
-  const { owner, question, locale, deadlineAt, replay } = input.request;
+  const { owner, question, locale, createdAt, deadlineAt, replay } = input.request;
   const { output, degraded, cached } = await callChain<VisionTask, VisionAnswer, StageOutput<'vision'>>(
     chain,
     {
       stage: 'vision',
-      owner,
+      owner: replay ? replayAccount : owner,
+      createdAt,
       deadlineAt,
       lastAttempt,
       signal,

@@ -3,6 +3,7 @@ import type { FailureCode, Usage } from '@bunri/queue-contracts';
 import {
   createLogger,
   createMetrics,
+  DeferredError,
   PermanentError,
   RateLimitedError,
   StageAbort,
@@ -10,12 +11,12 @@ import {
 } from '@bunri/runtime';
 import type { TokenCount } from './engine.ts';
 import { callChain, type Chain, type ChainCall, type ChainLink } from './model-chain.ts';
-import { notePaid } from './paid-failure.ts';
+import { notePaid, notePerhapsPaid } from './paid-failure.ts';
 
 const now = 1_000_000;
 const farDeadline = now + 60_000;
 const tokens: TokenCount = { input: 1_000, cachedInput: 0, output: 100 };
-/** A dollar for a million tokens: what is expected below costs 0.0022, what is answered 0.0011. */
+/** A dollar for a million tokens: what is expected below costs 0.006 at most, what is answered 0.0011. */
 const price = { input: 1, cachedInput: 1, output: 1 };
 const prices = { first: price, second: price, third: price };
 
@@ -35,7 +36,7 @@ interface Behaviour {
 }
 
 /** A chain of engines that behave so, and a log of all that was done with them. */
-function setUp(behaviours: Record<string, Behaviour>, refusedOwner?: string) {
+function setUp(behaviours: Record<string, Behaviour>, refusal?: Error, clock = { at: now }) {
   const done: string[] = [];
   const reserved: { usd: number; paid?: Usage | undefined }[] = [];
   const links = Object.entries(behaviours).map(([model, behaviour]): ChainLink<string, string> => {
@@ -56,7 +57,7 @@ function setUp(behaviours: Record<string, Behaviour>, refusedOwner?: string) {
           return Promise.resolve(batch.map(() => ({ value: `${model}'s answer`, engine, tokens })));
         },
       },
-      expect: () => ({ input: 2_000, cachedInput: 0, output: 200 }),
+      expect: () => ({ input: 2_000, cachedInput: 0, output: 200, mostOutput: 4_000 }),
       breaker: {
         admit: () =>
           Promise.resolve(
@@ -84,8 +85,8 @@ function setUp(behaviours: Record<string, Behaviour>, refusedOwner?: string) {
   });
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const spending = {
-    reserve: ({ owner, usd }: { owner: string; usd: number }) => {
-      if (owner === refusedOwner) return Promise.reject(permanent('spending_cap_reached'));
+    reserve: ({ usd }: { usd: number }) => {
+      if (refusal) return Promise.reject(refusal);
       const entry: (typeof reserved)[number] = { usd };
       reserved.push(entry);
       return Promise.resolve({
@@ -102,6 +103,7 @@ function setUp(behaviours: Record<string, Behaviour>, refusedOwner?: string) {
       {
         stage: 'llm',
         owner: 'ann',
+        createdAt: now,
         deadlineAt: farDeadline,
         lastAttempt: false,
         signal: new AbortController().signal,
@@ -112,7 +114,7 @@ function setUp(behaviours: Record<string, Behaviour>, refusedOwner?: string) {
         mayHold: true,
         ...over,
       },
-      { spending, prices, metrics, now: () => now },
+      { spending, prices, metrics, now: () => clock.at },
     );
   const calls = () => done.filter((line) => line.endsWith('called')).map((line) => line.split(' ')[0]);
   return { call, done, calls, reserved, metrics };
@@ -180,7 +182,7 @@ test.each<{ name: string; first: Behaviour; over?: object; degraded?: FailureCod
   {
     name: 'a rate limit that the deadline leaves time for',
     first: { fails: rateLimit(3_000) },
-    throws: { retryAfterMs: 3_000 },
+    throws: { name: 'DeferredError', waitMs: 3_000 },
     calls: ['first'],
   },
   {
@@ -256,7 +258,22 @@ test.each<{ name: string; second: Behaviour; over?: object; throws: object }>([
     name: 'an open breaker, in a replay: it must not stop the queue of the others',
     second: unavailableFor(9_000),
     over: { mayHold: false },
-    throws: { name: 'PermanentError', code: 'model_unavailable' },
+    throws: { name: 'DeferredError', waitMs: 4_000 },
+  },
+  {
+    name: 'a longer rate limit: the queue waits for what opens first',
+    second: { fails: rateLimit(40_000) },
+    throws: { name: 'RateLimitedError', retryAfterMs: 4_000 },
+  },
+  {
+    name: 'a shorter rate limit: the queue waits for what opens first',
+    second: { budget: rateLimit(1_000) },
+    throws: { name: 'RateLimitedError', retryAfterMs: 1_000 },
+  },
+  {
+    name: 'no liking for this photo: this request alone waits for the first',
+    second: { fails: permanent('model_request_rejected') },
+    throws: { name: 'DeferredError', waitMs: 4_000 },
   },
 ])('with the first breaker open for 4 s, the second choice has $name', async ({ second, over, throws }) => {
   await expect(setUp({ first: unavailableFor(4_000), second }).call(over)).rejects.toMatchObject(throws);
@@ -281,7 +298,7 @@ test('of a chain that is used up the last resort answers, and says why the first
 });
 
 test('a cap that is reached goes on without a call; where nothing is left, the request fails with it', async () => {
-  const chain = setUp({ first: {}, second: {} }, 'ann');
+  const chain = setUp({ first: {}, second: {} }, permanent('spending_cap_reached'));
   await expect(chain.call()).rejects.toMatchObject({ name: 'PermanentError', code: 'spending_cap_reached' });
   expect(await chain.call({ lastResort: () => 'rules' })).toMatchObject({ degraded: 'spending_cap_reached' });
   expect(chain.calls()).toEqual([]);
@@ -297,26 +314,33 @@ test('an answer is kept before it is settled with cap, budget and breaker', asyn
   const { call, done, reserved } = setUp({ first: {} });
   await call({ accept: ({ value }) => Promise.resolve(void done.push('kept')).then(() => value) });
   expect(done).toEqual(['first called', 'kept', 'first used 1100', 'first succeeded']);
-  expect(reserved).toMatchObject([{ usd: expect.closeTo(0.0022, 9), paid: { cost_usd: expect.closeTo(0.0011, 9) } }]);
+  expect(reserved).toMatchObject([{ usd: expect.closeTo(0.006, 9), paid: { cost_usd: expect.closeTo(0.0011, 9) } }]);
 });
 
 const paidFor = (error: Error) => {
   notePaid(error, { tokens, engine: { provider: 'openai', model: 'first' } });
   return error;
 };
+const perhapsPaidFor = (error: Error) => {
+  notePerhapsPaid(error);
+  return error;
+};
 const nothing = { input_tokens: 0, output_tokens: 0, cost_usd: 0 };
 
 test.each([
   ['an answer that is refused', paidFor(transient('model_output_invalid')), { input_tokens: 1_000 }],
-  ['a rate limit', rateLimit(1_000), nothing],
   ['an outage', transient('model_unavailable'), nothing],
   ['a rejected call', permanent('model_request_rejected'), nothing],
+  ['an answer that breaks off, which may be billed', perhapsPaidFor(transient('model_unavailable')), undefined],
   ['a time-out, which may be billed', transient('model_timeout'), undefined],
   ['an abort, which may be billed', new StageAbort('deadline'), undefined],
 ])('the cap counts for %s what it cost', async (_, error, paid) => {
-  const { call, reserved } = setUp({ first: { fails: error } });
+  const { call, reserved, done } = setUp({ first: { fails: error } });
   await expect(call()).rejects.toBe(error);
   expect(reserved).toMatchObject([{ paid }]);
+  // The model's budget goes by the same.
+  const tokensUsed = paid && (paid.input_tokens > 0 ? 1_100 : 0);
+  expect(done).toContain(`first used ${tokensUsed ?? null}`);
 });
 
 test('a call that the budget does not admit costs nothing, and says nothing about the model', async () => {
@@ -327,10 +351,90 @@ test('a call that the budget does not admit costs nothing, and says nothing abou
 });
 
 test("a provider's rate limit pauses the model for all", async () => {
-  const { call, done } = setUp({ first: { fails: rateLimit(1_500) } });
-  await expect(call()).rejects.toMatchObject({ retryAfterMs: 1_500 });
+  const { call, done, reserved } = setUp({ first: { fails: rateLimit(1_500) } });
+  await expect(call()).rejects.toMatchObject({ name: 'RateLimitedError', retryAfterMs: 1_500 });
   expect(done).toContain('first pauses 1500');
+  expect(reserved).toMatchObject([{ paid: nothing }]);
 });
+
+const day = { deadlineAt: now + 86_400_000 };
+const alone = (waitMs: number) => ({ name: 'DeferredError', waitMs });
+
+test.each<{ name: string; behaviours: Record<string, Behaviour>; over?: object; refusal?: Error; throws: object }>([
+  {
+    name: 'a replay whose model asks to wait',
+    behaviours: { first: { fails: rateLimit(120_000) } },
+    over: { ...day, mayHold: false },
+    throws: alone(120_000),
+  },
+  {
+    name: 'a replay whose model has no budget left',
+    behaviours: { first: { budget: rateLimit(60_000) } },
+    over: { ...day, mayHold: false },
+    throws: alone(60_000),
+  },
+  {
+    name: 'a batch request that may wait, before another model',
+    behaviours: { first: { fails: rateLimit(120_000) }, second: {} },
+    over: day,
+    throws: alone(120_000),
+  },
+  {
+    name: 'a batch request that may wait, before the rules',
+    behaviours: { first: { fails: rateLimit(120_000) } },
+    over: { ...day, lastResort: () => 'rules' },
+    throws: alone(120_000),
+  },
+  {
+    name: 'an owner whose calls in flight hold the rest of the cap',
+    behaviours: { first: {} },
+    refusal: new DeferredError(1_500, 'in flight'),
+    throws: alone(1_500),
+  },
+  {
+    name: 'an owner at the cap, with the first breaker open',
+    behaviours: { first: unavailableFor(30_000), second: {} },
+    over: day,
+    refusal: permanent('spending_cap_reached'),
+    throws: { name: 'PermanentError', code: 'spending_cap_reached' },
+  },
+  {
+    name: 'a request that cannot wait as long as the only model asks',
+    behaviours: { first: { fails: rateLimit(120_000) } },
+    throws: { name: 'PermanentError', code: 'model_unavailable' },
+  },
+])('the queue of the others is not stopped by $name', async ({ behaviours, over, refusal, throws }) => {
+  await expect(setUp(behaviours, refusal).call(over)).rejects.toMatchObject(throws);
+});
+
+test('an attempt that failed is not repeated by waiting for a busy fallback', async () => {
+  const { call } = setUp({ first: { fails: transient('model_unavailable') }, second: { fails: rateLimit(1_000) } });
+  await expect(call(last)).rejects.toMatchObject({ name: 'TransientError', code: 'model_unavailable' });
+});
+
+test.each([
+  { stage: 'vision', leastLeftMs: 80_000 },
+  { stage: 'llm', leastLeftMs: 40_000 },
+] as const)(
+  'a first choice that asks to wait a second, again and again, is waited for only until $leastLeftMs ms are left at $stage',
+  async ({ stage, leastLeftMs }) => {
+    const clock = { at: now };
+    const { call } = setUp({ first: { fails: rateLimit(1_000) }, second: {} }, undefined, clock);
+    const deadlineAt = now + 120_000;
+    let handBacks = 0;
+    const ask = async () => await call({ stage, deadlineAt }).catch((error: unknown) => error);
+    let ended: unknown = await ask();
+    for (; ended instanceof DeferredError; ended = await ask()) {
+      handBacks += 1;
+      clock.at += Math.ceil(ended.waitMs * 1.1);
+    }
+    expect(ended).toMatchObject({ output: "second's answer", degraded: 'model_unavailable' });
+    expect(deadlineAt - clock.at).toBeGreaterThanOrEqual(leastLeftMs);
+    expect(deadlineAt - clock.at).toBeLessThan(leastLeftMs + 10_000);
+    expect(handBacks).toBeGreaterThan(10);
+    expect(handBacks).toBeLessThan(40);
+  },
+);
 
 test('an aborted request goes to no other engine', async () => {
   const controller = new AbortController();

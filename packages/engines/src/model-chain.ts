@@ -1,4 +1,4 @@
-import { nothingUsed, stages, type FailureCode, type StageName, type Usage } from '@bunri/queue-contracts';
+import { nothingUsed, stages, type FailureCode, type Usage } from '@bunri/queue-contracts';
 import {
   PermanentError,
   RateLimitedError,
@@ -9,11 +9,21 @@ import {
   type ModelBudget,
   type Spending,
 } from '@bunri/runtime';
-import type { InferenceEngine, Prediction, TokenCount } from './engine.ts';
+import type { InferenceEngine, Prediction } from './engine.ts';
 import { callMetered, usageBefore } from './metered-model.ts';
+import {
+  nothingLeft,
+  passedBusy,
+  passedByBreaker,
+  passedFailed,
+  waitForBetter,
+  type EndOfChain,
+  type Passed,
+} from './model-chain-end.ts';
 import { timedOut } from './model-errors.ts';
-import { canWait, reasonToPassOn, timeForCall, type Patience } from './pass-on.ts';
-import { costUsd, type Prices } from './prices.ts';
+import { perhapsPaid } from './paid-failure.ts';
+import { reasonToPassOn, timeForCall } from './pass-on.ts';
+import { costUsd, type ExpectedTokens, type Prices } from './prices.ts';
 import { toldBefore } from './rate-limit-headers.ts';
 
 /** One engine of a chain, with all that stands before its calls. */
@@ -26,14 +36,14 @@ export interface ChainLink<Task, Value> {
   readonly breaker: CircuitBreaker;
   readonly budget: ModelBudget;
   /** About what a call will use. */
-  readonly expect: (task: Task) => TokenCount;
+  readonly expect: (task: Task) => ExpectedTokens;
 }
 
 /** The first choice, then who stands in for it. */
 export type Chain<Task, Value> = readonly [ChainLink<Task, Value>, ...ChainLink<Task, Value>[]];
 
-export interface ChainCall<Task, Value, Output> extends Patience {
-  readonly stage: StageName;
+export interface ChainCall<Task, Value, Output> extends EndOfChain {
+  /** Whose spending cap pays. */
   readonly owner: string;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -49,8 +59,6 @@ export interface ChainCall<Task, Value, Output> extends Patience {
   ) => Promise<Output>;
   /** Answers when every engine has passed. */
   readonly lastResort?: (why: FailureCode) => Output;
-  /** Whether the whole queue may wait until the chain's breakers let calls through again. */
-  readonly mayHold: boolean;
 }
 
 export interface ChainDeps {
@@ -67,21 +75,15 @@ export interface ChainAnswer<Output> {
   readonly cached: boolean;
 }
 
-/** An engine that did not answer, and why the next may be asked. */
-interface Passed {
-  readonly code: FailureCode;
-  readonly error: Error;
-  /** Its breaker is open, so that it was not called; ms until it may be. */
-  readonly waitMs?: number;
-}
-
 /**
  * Asks the engines of a chain in order until one answers: breaker, spending cap and budget first, then the call, which is
  * settled with all three whatever comes of it. Trouble that another attempt may cure is thrown, and the chain goes on only
- * on the last attempt; trouble that no repetition cures, a breaker that is open and a cap that is reached go on at once.
+ * on the last attempt; trouble that no repetition cures, a breaker that is open and a cap that is reached go on at once. A
+ * rate limit is waited for while enough time is left for those behind, then it goes on too.
  *
- * @throws RateLimitedError where everything in the chain waits and the deadline leaves time for it; else the error of the
- * engine that must not be passed, or of the first one when none is left; the signal's reason once that is aborted.
+ * @throws RateLimitedError where every engine waits, for reasons that hold for all requests, and the deadline leaves time
+ * for it; DeferredError where this request alone is to wait, for the first that may be asked; else the error of the engine
+ * that must not be passed, or when none is left the cap's or the first one's; the signal's reason once that is aborted.
  */
 export async function callChain<Task, Value, Output>(
   chain: Chain<Task, Value>,
@@ -108,6 +110,8 @@ export async function callChain<Task, Value, Output>(
     const result = await ask(link, call, deps, timeMs);
     if ('output' in result) return answered(result.output, false, link.name);
     passed.push(result);
+    const wait = behind === 'nobody' ? undefined : waitForBetter(passed, call, now());
+    if (wait) throw wait;
   }
   const why = passed[0]?.code;
   if (call.lastResort && why !== undefined) return answered(call.lastResort(why), false, 'rules');
@@ -123,10 +127,7 @@ async function ask<Task, Value, Output>(
 ): Promise<{ output: Output } | Passed> {
   const { now = Date.now } = deps;
   const answer = await link.breaker.admit();
-  if (!answer.admitted) {
-    const { code, waitMs } = answer;
-    return { code, waitMs, error: new PermanentError(code, refusals[blocked.has(code) ? 'blocked' : 'unavailable']) };
-  }
+  if (!answer.admitted) return passedByBreaker(answer);
   const outOfTime = new AbortController();
   const timer = timeMs === undefined ? undefined : setTimeout(() => outOfTime.abort(), timeMs);
   try {
@@ -138,10 +139,13 @@ async function ask<Task, Value, Output>(
     // That a model needs longer than a short rest of time says nothing about it.
     const isTelling = !isLate || (timeMs ?? 0) >= tellingTimeMs;
     await answer.call.failed(isTelling ? (isLate ? timedOut() : error) : undefined);
-    if (isLate) return { code: 'model_timeout', error: timedOut() };
-    const code = call.signal.aborted ? undefined : reasonToPassOn(error, call, now());
+    if (isLate) return passedFailed('model_timeout', timedOut());
+    if (call.signal.aborted) throw error;
+    const busy = passedBusy(error);
+    if (busy) return busy;
+    const code = reasonToPassOn(error, call, now());
     if (code === undefined || !(error instanceof Error)) throw error;
-    return { code, error };
+    return passedFailed(code, error);
   } finally {
     clearTimeout(timer);
   }
@@ -149,14 +153,6 @@ async function ask<Task, Value, Output>(
 
 /** Longer than answers take. */
 const tellingTimeMs = 15_000;
-
-/** Opened by what only an operator can cure: waiting would not help the request. */
-const blocked = new Set<FailureCode>(['model_quota_exhausted', 'model_auth_failed']);
-
-const refusals = {
-  blocked: 'The model API does not serve this service for now, for its quota or its key; send the request again later.',
-  unavailable: 'The model API has failed repeatedly and is not asked for the moment; send the request again later.',
-};
 
 /** Engines whose answers said that they are simulated. A process only knows once it has had an answer. */
 const simulated = new WeakSet<object>();
@@ -170,7 +166,8 @@ async function pay<Task, Value, Output>(
   const { signal, stage, owner, onText } = call;
   const task = await call.task();
   const expected = link.expect(task);
-  const usd = simulated.has(engine) ? 0 : costUsd(prices, engine.model, expected);
+  const most = { ...expected, output: expected.mostOutput };
+  const usd = simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
   const reservation = await spending.reserve({ owner, stage, usd });
   const admitted = await budget
     .admit({ tokens: expected.input + expected.output, signal })
@@ -199,22 +196,11 @@ async function pay<Task, Value, Output>(
 }
 
 /**
- * Calls that a provider refuses are not billed. One that timed out, was aborted or ended without telling its tokens may
- * have been: then what was expected of it stays counted.
+ * Calls that a provider refuses are not billed. One that timed out, was aborted, broke off half way or ended without
+ * telling its tokens may have been: then what was expected of it stays counted.
  */
 function costsNothing(error: unknown): boolean {
+  if (perhapsPaid(error)) return false;
   if (error instanceof RateLimitedError || error instanceof PermanentError) return true;
   return error instanceof TransientError && error.code === 'model_unavailable';
-}
-
-/** What becomes of the request when every engine has passed. */
-function nothingLeft(passed: readonly Passed[], call: Patience & { readonly mayHold: boolean }, now: number): Error {
-  const waits = passed.flatMap(({ code, waitMs }) => (waitMs === undefined || blocked.has(code) ? [] : [waitMs]));
-  const waitMs = Math.min(...waits);
-  // An attempt that failed is an attempt: waiting instead would repeat it without end.
-  const attempted = passed.some(({ error }) => error instanceof TransientError);
-  if (call.mayHold && !attempted && canWait(call, waitMs, now)) {
-    return new RateLimitedError(waitMs, 'No model of the chain may be called for now.');
-  }
-  return passed[0]?.error ?? new Error('a chain has no engine');
 }

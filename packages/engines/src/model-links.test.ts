@@ -1,5 +1,5 @@
-import { expect, test } from '@jest/globals';
-import { createLogger, createMetrics, type ModelBudgetOptions } from '@bunri/runtime';
+import { afterEach, expect, test } from '@jest/globals';
+import { createLogger, createMetrics, type ModelBudgetOptions, type ModelLimits } from '@bunri/runtime';
 import { z } from 'zod';
 import { createModelLinks } from './model-links.ts';
 import { defaultPrices, type Prices } from './prices.ts';
@@ -8,24 +8,39 @@ import { defaultPrices, type Prices } from './prices.ts';
 const redis = { defineCommand: () => {} } as unknown as ModelBudgetOptions['redis'];
 const schema = z.object({ text: z.string() });
 
-function linksOf({ fallbacks = 'none', prices = defaultPrices }: { fallbacks?: string; prices?: Prices } = {}) {
+interface Given {
+  readonly fallbacks?: string;
+  readonly prices?: Prices;
+  readonly limits?: Record<string, ModelLimits>;
+}
+
+const told: { asked: string; isFirst: boolean }[] = [];
+const warned: unknown[] = [];
+afterEach(() => void [told.splice(0), warned.splice(0)]);
+
+function linksOf({ fallbacks = 'none', prices = defaultPrices, limits = {} }: Given = {}) {
+  const log = createLogger({ app: 'test', level: 'error', silent: true });
+  log.warn = ((...line: unknown[]) => void warned.push(line)) as unknown as typeof log.warn;
   return createModelLinks({
     settings: {
       OPENAI_API_KEY: 'sk-first',
       FALLBACK_API_KEY: 'sk-second',
       FALLBACK_BASE_URL: 'https://models.example.com/v1',
       MODEL_PRICES: prices,
-      MODEL_LIMITS: {},
+      MODEL_LIMITS: limits,
       REDIS_PREFIX: '{t}',
     },
     model: 'gpt-5',
     fallbacks,
     timeoutMs: 1_000,
-    manner: (model) => (model === 'gpt-5' ? 'low' : undefined),
-    buildCall: (text: string) => ({ instructions: 'Write.', text, schema, schemaName: 'text' }),
+    manner: 'low',
+    buildCall: (text: string, isFirst) => {
+      told.push({ asked: text, isFirst });
+      return { instructions: 'Write.', text, schema, schemaName: 'text' };
+    },
     redis,
     metrics: createMetrics({ app: 'test', processMetrics: false }),
-    log: createLogger({ app: 'test', level: 'error', silent: true }),
+    log,
   });
 }
 
@@ -36,6 +51,28 @@ test('the chain has the first choice and its fallbacks in order, each with an id
     ['https://api.openai.com/v1', 'gpt-5', 'low'],
     ['https://api.openai.com/v1', 'gpt-4o', null],
     ['https://models.example.com/v1', 'gpt-4o', null],
+  ]);
+});
+
+test('a model of the same name at another provider is not told what the first choice alone is', () => {
+  const links = linksOf({ fallbacks: 'fallback:gpt-5' });
+  for (const link of [...links.chain, links.forModel('gpt-4o')]) link.expect(link.name);
+  expect(told).toEqual([
+    { asked: 'primary:gpt-5', isFirst: true },
+    { asked: 'fallback:gpt-5', isFirst: false },
+    { asked: 'primary:gpt-4o', isFirst: false },
+  ]);
+  expect(JSON.parse(links.chain[1]?.identity ?? '')).toEqual(['https://models.example.com/v1', 'gpt-5', null]);
+});
+
+test('a limit that misses the models that are called, as by a slip of the pen, is warned of', () => {
+  const limit = { requestsPerMinute: 100 };
+  linksOf();
+  linksOf({ limits: { 'gpt-5': limit, 'of-another-stage': limit } });
+  expect(warned).toEqual([]);
+  linksOf({ limits: { gpt5: limit }, fallbacks: 'primary:gpt-4o' });
+  expect(warned).toEqual([
+    [expect.stringContaining('MODEL_LIMITS'), { without_limit: ['gpt-5', 'gpt-4o'], limits_of_others: ['gpt5'] }],
   ]);
 });
 

@@ -2,6 +2,7 @@ import type OpenAI from 'openai';
 import {
   createCircuitBreaker,
   createModelBudget,
+  modelName,
   PermanentError,
   type Logger,
   type Metrics,
@@ -9,6 +10,7 @@ import {
   type ModelLimits,
 } from '@bunri/runtime';
 import { readFallbacks, type ProviderName } from './fallback-setting.ts';
+import { limitsMissed } from './limit-setting.ts';
 import type { Chain, ChainLink } from './model-chain.ts';
 import { createOpenAiClient, type StructuredCall } from './openai-responses.ts';
 import { openAiEngine } from './openai.ts';
@@ -32,9 +34,10 @@ export interface ModelLinksOptions<Task, Value> {
   readonly fallbacks: string;
   /** For a whole call, to the last byte of its answer. */
   readonly timeoutMs: number;
-  readonly buildCall: (task: Task, model: string) => StructuredCall<Value>;
-  /** How a model is told to work, where that decides its answers. */
-  readonly manner?: (model: string) => string | undefined;
+  /** `isFirst`: for the first choice, which may be told more than others understand. */
+  readonly buildCall: (task: Task, isFirst: boolean) => StructuredCall<Value>;
+  /** What the first choice alone is told, where that decides its answers. */
+  readonly manner?: string | undefined;
   readonly redis: ModelBudgetOptions['redis'];
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -63,15 +66,18 @@ export function createModelLinks<Task, Value>(options: ModelLinksOptions<Task, V
       ? { fallback: createOpenAiClient({ apiKey: FALLBACK_API_KEY, baseUrl: FALLBACK_BASE_URL, timeoutMs }) }
       : {}),
   };
-  const link = (provider: ProviderName, name: string): ChainLink<Task, Value> => {
+  const link = (provider: ProviderName, name: string, isFirst = false): ChainLink<Task, Value> => {
     const client = clients[provider];
     if (!client) throw new Error(`the provider of ${provider}:${name} has no settings`);
-    return createLink(options, client, provider, name);
+    return createLink(options, { client, provider, model: name, isFirst });
   };
-  const first = link('primary', model);
+  const standIns = readFallbacks(fallbacks).models;
+  const first = link('primary', model, true);
   const others = new Map<string, ChainLink<Task, Value>>();
+  const missing = limitsMissed(settings.MODEL_LIMITS, [model, ...standIns.map((each) => each.model)]);
+  if (missing) options.log.warn('models are called without a limit, though MODEL_LIMITS has some', missing);
   return {
-    chain: [first, ...readFallbacks(fallbacks).models.map((each) => link(each.provider, each.model))],
+    chain: [first, ...standIns.map((each) => link(each.provider, each.model))],
     forModel(name) {
       if (name === model) return first;
       const known = others.get(name);
@@ -88,24 +94,27 @@ export function createModelLinks<Task, Value>(options: ModelLinksOptions<Task, V
 
 function createLink<Task, Value>(
   { settings, buildCall, manner, redis, metrics, log }: ModelLinksOptions<Task, Value>,
-  client: OpenAI,
-  provider: ProviderName,
-  model: string,
+  { client, provider, model, isFirst }: { client: OpenAI; provider: ProviderName; model: string; isFirst: boolean },
 ): ChainLink<Task, Value> {
-  const name = `${provider}:${model}`;
+  const name = modelName(provider, model);
   const shared = { redis, prefix: settings.REDIS_PREFIX, model: name, metrics };
   const limits = Object.hasOwn(settings.MODEL_LIMITS, model) ? settings.MODEL_LIMITS[model] : undefined;
   return {
-    engine: openAiEngine({ client, model, buildCall: (task: Task) => buildCall(task, model) }),
+    engine: openAiEngine({ client, model, buildCall: (task: Task) => buildCall(task, isFirst) }),
     name,
-    identity: JSON.stringify([client.baseURL, model, manner?.(model) ?? null]),
+    identity: JSON.stringify([client.baseURL, model, (isFirst ? manner : undefined) ?? null]),
     breaker: createCircuitBreaker({ ...shared, log }),
     budget: createModelBudget({ ...shared, ...(limits && { limits }) }),
-    expect: (task) => expectedTokens(buildCall(task, model)),
+    expect: (task) => expectedTokens(buildCall(task, isFirst)),
   };
 }
 
-function assertPricedForReplay(prices: Prices, model: string): void {
+/**
+ * For a replay, which names its models itself.
+ *
+ * @throws PermanentError `model_request_rejected` when the model has no price.
+ */
+export function assertPricedForReplay(prices: Prices, model: string): void {
   try {
     assertPriced(prices, model);
   } catch (error) {

@@ -10,6 +10,7 @@ import {
 } from '@bunri/testkit';
 import { z } from 'zod';
 import { callModel, createOpenAiClient, type StructuredCall } from './openai-responses.ts';
+import { perhapsPaid } from './paid-failure.ts';
 
 const schema = z.object({
   answer: z.string().min(1),
@@ -213,6 +214,19 @@ for (const stream of [false, true]) {
     expect(simulator.calls()).toHaveLength(1);
   });
 }
+
+test.each<{ rule: FaultRule; stream: boolean; may: boolean }>([
+  { rule: { fault: 'disconnect' }, stream: true, may: true },
+  { rule: { fault: 'disconnect' }, stream: false, may: true },
+  { rule: { fault: 'truncated_stream' }, stream: true, may: true },
+  { rule: { fault: 'error_event', code: 'server_error' }, stream: true, may: true },
+  { rule: { fault: 'server_error' }, stream: true, may: false },
+  { rule: { fault: 'server_error' }, stream: false, may: false },
+  { rule: { fault: 'rate_limit' }, stream: true, may: false },
+])('$rule.fault (stream: $stream) may have been billed: $may', async ({ rule, stream, may }) => {
+  simulator.setFaults([rule]);
+  expect(perhapsPaid(await failureOf(ask(stream ? { onText: () => {} } : {})))).toBe(may);
+});
 
 test('a rejected key is told without the key', async () => {
   const error = await failureOf(ask({ key: 'sk-invalid-1' }));

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { Prediction } from './engine.ts';
 import { readAnswer } from './model-answer.ts';
 import { failedAnswer, modelError, timedOut } from './model-errors.ts';
+import { notePerhapsPaid } from './paid-failure.ts';
 import { noteTold, toldLimits } from './rate-limit-headers.ts';
 import { strictFormat } from './strict-schema.ts';
 
@@ -135,11 +136,16 @@ async function begun<Data>(
   request: APIPromise<Data>,
   now: () => number,
 ): Promise<{ data: Data; told: ToldLimits | undefined }> {
+  let isAccepted = false;
   try {
-    const { data, response } = await request.withResponse();
-    return { data, told: toldLimits(response.headers) };
+    const { headers } = await request.asResponse();
+    isAccepted = true;
+    return { data: await request, told: toldLimits(headers) };
   } catch (error) {
-    throw modelError(error, now());
+    const failure = modelError(error, now());
+    // An answer whose body breaks off was made, and is billed.
+    if (isAccepted) notePerhapsPaid(failure);
+    throw failure;
   }
 }
 
@@ -168,10 +174,15 @@ async function streamedAnswer(
       }
     }
   } catch (error) {
-    if (response === undefined) throw error;
+    if (response !== undefined) return response;
+    // A refusal is not billed, unless it comes after a part of the answer.
+    if (error instanceof TransientError || text !== '') notePerhapsPaid(error);
+    throw error;
   }
   if (response !== undefined) return response;
-  throw new TransientError('model_unavailable', 'The model API ended its answer half way; try again later.');
+  const halfWay = new TransientError('model_unavailable', 'The model API ended its answer half way; try again later.');
+  notePerhapsPaid(halfWay);
+  throw halfWay;
 }
 
 /** Translates what reading the stream throws, and nothing that its reader throws. */

@@ -39,5 +39,10 @@ test('about what a call will use is known before it is made', () => {
   expect(expectedTokens({ instructions: '가'.repeat(4_000), text }).input).toBeGreaterThan(2_500);
   const image = { bytes: new Uint8Array(10), mediaType: 'image/jpeg' };
   expect(expectedTokens({ instructions: '', text, image }).input).toBeGreaterThan(1_000);
-  expect(expectedTokens({ instructions: '', text, maxOutputTokens: 50 }).output).toBe(50);
+  expect(expectedTokens({ instructions: '', text, maxOutputTokens: 50 })).toMatchObject({ output: 50, mostOutput: 50 });
+});
+
+test('the most that a call may cost goes by what it allows, not by what is usual', () => {
+  const { output, mostOutput } = expectedTokens({ instructions: '', text: '', maxOutputTokens: 4_000 });
+  expect([output, mostOutput]).toEqual([500, 4_000]);
 });

@@ -60,21 +60,27 @@ function priceOf(prices: Prices, model: string): Prices[string] {
 
 /** What a photo of about a megapixel counts as: between 765 (gpt-4o) and 1,500 (gpt-5) by OpenAI's guide to images. */
 const imageTokens = 1_100;
+export interface ExpectedTokens extends TokenCount {
+  /** What the call allows, where `output` is what such calls usually take. */
+  readonly mostOutput: number;
+}
+
 /** Of classifications and of guidance, thinking included. */
 const typicalOutputTokens = 500;
 /** Tokens a character: four of English make one; of Korean, about three make two. */
 const tokensPerCharacter = { ascii: 0.25, other: 0.65 };
 
 /**
- * About what a call will use, for budgets and caps before it is made. Nothing is taken to come from the provider's prefix
- * cache, so that the cost is rather too high; the schema is not counted.
+ * About what a call will use, before it is made: `output` for budgets, which a call too many does not harm, `mostOutput` for
+ * caps, which must hold. Nothing is taken to come from the provider's prefix cache; the schema is not counted.
  */
 export function expectedTokens(
   call: Pick<StructuredCall<unknown>, 'instructions' | 'text' | 'image' | 'maxOutputTokens'>,
-): TokenCount {
+): ExpectedTokens {
   const text = textTokens(call.instructions) + textTokens(call.text);
-  const output = Math.min(typicalOutputTokens, call.maxOutputTokens ?? typicalOutputTokens);
-  return { input: Math.ceil(text + (call.image ? imageTokens : 0)), cachedInput: 0, output };
+  const mostOutput = call.maxOutputTokens ?? typicalOutputTokens;
+  const output = Math.min(typicalOutputTokens, mostOutput);
+  return { input: Math.ceil(text + (call.image ? imageTokens : 0)), cachedInput: 0, output, mostOutput };
 }
 
 function textTokens(text: string): number {

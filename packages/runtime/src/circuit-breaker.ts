@@ -23,11 +23,19 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
-/** ARGV 1 token of a probe, 2 its lease in ms. Answers closed, open, probing or probe, then epoch, code and ms left. */
+/** ARGV 1 token of a probe, 2 its lease in ms, 3 window ms, 4 retention ms. Answers closed, open, probing or probe, then epoch, code and ms left. */
 const admitScript = `${clock}
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'until', 'code', 'probeUntil')
 local epoch = state[1] or '0'
-if not state[2] then return {'closed', epoch, '', '0'} end
+if not state[2] then
+  local since = redis.call('HGET', KEYS[1], 'since')
+  if not since or now - tonumber(since) > tonumber(ARGV[3]) then
+    redis.call('HSET', KEYS[1], 'since', now, 'begun', 0, 'failures', 0)
+  end
+  redis.call('HINCRBY', KEYS[1], 'begun', 1)
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  return {'closed', epoch, '', '0'}
+end
 local left = tonumber(state[2]) - now
 if left > 0 then return {'open', epoch, state[3], tostring(left)} end
 if state[4] and tonumber(state[4]) > now then return {'probing', epoch, state[3], '0'} end
@@ -42,21 +50,21 @@ return redis.call('HSET', KEYS[1], 'probeUntil', now + ARGV[2])`;
 /** ARGV 1 epoch of the call, 2 its probe's token or '', 3 verdict, 4 code, 5 failures that open, 6 first open ms,
  * 7 longest open ms, 8 retention ms. Answers unchanged, closed, opened or reopened, then the ms that it is open. */
 const settleScript = `${clock}
-local state = redis.call('HMGET', KEYS[1], 'epoch', 'until', 'openMs', 'probe', 'failures')
+local state = redis.call('HMGET', KEYS[1], 'epoch', 'until', 'openMs', 'probe', 'begun')
 if (state[1] or '0') ~= ARGV[1] then return {'unchanged', '0'} end
 local notClosed, isProbe = state[2], ARGV[2] ~= '' and state[4] == ARGV[2]
 if ARGV[3] == 'nothing' then
   if isProbe then redis.call('HDEL', KEYS[1], 'probe', 'probeUntil') end
+  if not notClosed and state[5] then redis.call('HINCRBY', KEYS[1], 'begun', -1) end
   return {'unchanged', '0'}
 end
 if ARGV[3] == 'success' then
   if notClosed then
-    redis.call('HDEL', KEYS[1], 'until', 'openMs', 'code', 'probe', 'probeUntil', 'failures')
+    redis.call('HDEL', KEYS[1], 'until', 'openMs', 'code', 'probe', 'probeUntil', 'failures', 'begun', 'since')
     redis.call('HINCRBY', KEYS[1], 'epoch', 1)
     redis.call('PEXPIRE', KEYS[1], ARGV[8])
     return {'closed', '0'}
   end
-  if state[5] then redis.call('HDEL', KEYS[1], 'failures') end
   return {'unchanged', '0'}
 end
 local openMs = tonumber(ARGV[6])
@@ -66,10 +74,11 @@ if notClosed then
 else
   local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
   redis.call('PEXPIRE', KEYS[1], ARGV[8])
-  if ARGV[3] == 'failure' and failures < tonumber(ARGV[5]) then return {'unchanged', '0'} end
+  local few = failures < tonumber(ARGV[5]) or failures * 2 < tonumber(state[5] or 0)
+  if ARGV[3] == 'failure' and few then return {'unchanged', '0'} end
 end
 openMs = math.min(openMs, tonumber(ARGV[7]))
-redis.call('HDEL', KEYS[1], 'probe', 'probeUntil', 'failures')
+redis.call('HDEL', KEYS[1], 'probe', 'probeUntil', 'failures', 'begun', 'since')
 redis.call('HSET', KEYS[1], 'until', now + openMs, 'openMs', openMs, 'code', ARGV[4])
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
@@ -86,7 +95,12 @@ export interface BreakerTimes {
 }
 
 const defaultTimes: BreakerTimes = { openMs: 5_000, blockedMs: 30_000, longestMs: 30_000, probeLeaseMs: 9_000 };
+/**
+ * So many failures open, if they are half of the calls begun in the window too. Failures in a row would not do: they come
+ * back at once and successes after seconds, so that of many calls in flight the few that fail are the first in a row.
+ */
 const failuresThatOpen = 5;
+const windowMs = 10_000;
 /** While somebody else's probe is in flight, ms. Whoever is refused is put back into its queue, which is not for free. */
 const probingWaitMs = 3_000;
 /** A breaker that nobody has asked for so long is forgotten. */
@@ -194,7 +208,13 @@ export function createCircuitBreaker(options: {
     async admit() {
       const token = randomUUID();
       try {
-        const [state, epoch, code, leftMs] = await scripts.bunri_breakerAdmit(key, token, times.probeLeaseMs);
+        const [state, epoch, code, leftMs] = await scripts.bunri_breakerAdmit(
+          key,
+          token,
+          times.probeLeaseMs,
+          windowMs,
+          retentionMs,
+        );
         const opened = failureCodes.find((known) => known === code) ?? 'model_unavailable';
         switch (state) {
           case 'open':

@@ -2,7 +2,8 @@ import type { FailureCode } from '@bunri/queue-contracts';
 
 /**
  * What a handler may throw. The stage runner translates once: `PermanentError` fails the request at once,
- * `RateLimitedError` pauses the queue without spending an attempt, everything else is transient and spends one.
+ * `RateLimitedError` pauses the queue and `DeferredError` hands back one job, both without spending an attempt; everything
+ * else is transient and spends one.
  */
 export class PermanentError extends Error {
   override readonly name = 'PermanentError';
@@ -26,7 +27,10 @@ export class TransientError extends Error {
   }
 }
 
-/** The other side asked to wait. `retryAfterMs` is what it asked for, before any jitter. */
+/**
+ * Nobody's call may be made for now: the whole queue waits, in all processes. `retryAfterMs` is what the other side asked
+ * for, before any jitter.
+ */
 export class RateLimitedError extends Error {
   override readonly name = 'RateLimitedError';
   readonly retryAfterMs: number;
@@ -34,6 +38,20 @@ export class RateLimitedError extends Error {
   constructor(retryAfterMs: number, message: string, options?: ErrorOptions) {
     super(message, options);
     this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/**
+ * This request must wait, while others may well be answered: its job alone is handed back, without a slot and an attempt.
+ * `waitMs` is before any jitter.
+ */
+export class DeferredError extends Error {
+  override readonly name = 'DeferredError';
+  readonly waitMs: number;
+
+  constructor(waitMs: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.waitMs = waitMs;
   }
 }
 
@@ -48,8 +66,8 @@ export class SharedWorkError extends Error {
   }
 }
 
-/** Why a stage's AbortSignal was aborted. */
-export type AbortCause = 'shutdown' | 'canceled' | 'timeout' | 'deadline';
+/** Why a stage's run was aborted; `closed` where its request has ended or is gone. */
+export type AbortCause = 'shutdown' | 'canceled' | 'timeout' | 'deadline' | 'closed';
 
 export class StageAbort extends Error {
   override readonly name = 'StageAbort';
