@@ -12,6 +12,7 @@ import {
   openRecords,
   openRedis,
   openStorage,
+  stageModels,
   type App,
 } from '@bunri/runtime';
 import { createAdmission } from './admission.ts';
@@ -27,12 +28,12 @@ import { createRefusal } from './refusal.ts';
 
 const heartbeatMs = 15_000;
 
-/** Whether a cap leaves no room for another request of the owner; undefined where there is no cap. */
+/** What an owner has spent; undefined where there is no cap. */
 function spendingGuard({ config, metrics, log }: App<Config>, redis: Redis) {
   const { SPENDING_CAP_USD_PER_DAY: totalUsd, SPENDING_CAP_USD_PER_OWNER: ownerUsd, REDIS_PREFIX: prefix } = config;
   if (totalUsd === undefined && ownerUsd === undefined) return undefined;
   const spending = createSpending({ redis, prefix, caps: { totalUsd, ownerUsd }, metrics, log });
-  return async (owner: string) => (await spending.spent(owner)).exhausted !== null;
+  return async (owner: string) => await spending.spent(owner);
 }
 
 /** Opens all that the API works with; each thing is closed with the process. @throws ConfigError for a keys file that is unusable. */
@@ -50,7 +51,9 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
   const records = openRecords(app, redis);
   const inspector = createInspector({ records, prefix });
   life.onStop('inspector', async () => await inspector.close());
-  const forecast = createForecast({ records, load: createPipelineLoad({ redis, prefix, now: Date.now }) });
+  const load = createPipelineLoad({ redis, prefix, models: stageModels(config), now: Date.now });
+  const forecast = createForecast({ records, load });
+  const spent = spendingGuard(app, redis);
   const memory = createMemoryGuard({ redis, now: Date.now });
   return {
     admit: createAdmission({
@@ -65,7 +68,7 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
     deadLetters: createDeadLetters({ records, flows }),
     inspector,
     forecast,
-    refusal: createRefusal({ records, memory, forecast, spendingExhausted: spendingGuard(app, redis), metrics, log }),
+    refusal: createRefusal({ records, memory, forecast, spent, metrics, log, now: Date.now }),
     queues,
     storage,
     cache: openCache(app, redis),

@@ -1,4 +1,4 @@
-import { priorityOf, type Request } from '@bunri/queue-contracts';
+import type { Request } from '@bunri/queue-contracts';
 import { estimate, type Estimate, type PipelineLoad, type RecordStore, type StageLoad } from '@bunri/runtime';
 import { z } from 'zod';
 
@@ -54,10 +54,10 @@ export function createForecast({
     },
     async ofNext(owner, priority) {
       const turn = await records.nextTurn(owner, priority);
-      return estimate(await load.readBefore(priorityOf(priority, turn)));
+      return estimate(await load.readBefore(priority, turn));
     },
     async ofQueued(priority, turn) {
-      return estimate(withoutItself(await load.readBefore(priorityOf(priority, turn))));
+      return estimate(withoutItself(await load.readBefore(priority, turn)));
     },
   };
 }

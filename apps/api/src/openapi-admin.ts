@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import {
   deadLetterPageSchema,
@@ -16,7 +17,9 @@ import {
   retryManyBodySchema,
 } from './routes/dead-letters.ts';
 import { adminPath, replayAcceptedSchema, replayBodySchema } from './routes/replays.ts';
+import { idempotencyHeaderField } from './submission.ts';
 
+const idempotencyHeader = z.object({ 'Idempotency-Key': idempotencyHeaderField });
 const tags = ['administration'];
 const keptUploads = 'Uploads and images stay until their own retention ends.';
 const bounded = 'At most a thousand a call, the newest first; `left` says how many more there are.';
@@ -133,13 +136,13 @@ function requestPaths(): ZodOpenApiPathsObject {
         description:
           'With another model, or with the configured ones and the present prompts. What the change does not touch is taken over, and costs nothing.',
         tags,
-        requestParams: { path: idPath },
+        requestParams: { path: idPath, header: idempotencyHeader },
         requestBody: { content: json(replayBodySchema) },
         responses: {
           202: { description: 'The replay is accepted.', content: json(replayAcceptedSchema) },
           ...problems(
             ...(['invalid_request', 'not_found', 'not_ended', 'not_replayable'] as const),
-            ...(['body_too_large', 'media_type_unsupported'] as const),
+            ...(['body_too_large', 'media_type_unsupported', 'idempotency_conflict'] as const),
             ...admission,
           ),
         },

@@ -14,7 +14,7 @@ import { acceptedSchema, classificationPath } from './routes/classifications.ts'
 import { eventsQuerySchema } from './routes/events.ts';
 import { itemsQuerySchema } from './routes/items.ts';
 import { queuesSchema } from './routes/queues.ts';
-import { formSchema, idempotencyKeySchema, submitQuerySchema, urlSubmissionSchema } from './submission.ts';
+import { formSchema, idempotencyHeaderField, submitQuerySchema, urlSubmissionSchema } from './submission.ts';
 import { maxImageBytes } from './upload.ts';
 
 /** OpenAPI 3.1, from the schemas that validate. */
@@ -98,9 +98,7 @@ function submitOperation(): ZodOpenApiOperationObject {
     requestParams: {
       query: submitQuerySchema,
       header: z.object({
-        'Idempotency-Key': idempotencyKeySchema
-          .optional()
-          .meta({ description: 'The same key with the same body within a day gives the first request again.' }),
+        'Idempotency-Key': idempotencyHeaderField,
         Prefer: z
           .string()
           .optional()

@@ -24,7 +24,7 @@ export function createRecordReader({ records, now }: { records: RecordStore; now
     if (!record || isTerminal(record.status) || now() < record.request.deadlineAt) return record;
     const message =
       'The answer was not ready before the deadline. Send the request again, with a later deadline if it may wait.';
-    await records.fail(id, failure('deadline_exceeded', message));
+    await records.fail(id, failure('deadline_exceeded', message), { overdue: true });
     return await records.get(id);
   }
 

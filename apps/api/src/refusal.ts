@@ -1,4 +1,4 @@
-import type { Estimate, Logger, Metrics, RecordStore } from '@bunri/runtime';
+import { capMessage, type Estimate, type Logger, type Metrics, type RecordStore, type Spent } from '@bunri/runtime';
 import type { Forecast } from './forecast.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import { Problem } from './problem.ts';
@@ -24,11 +24,13 @@ export function createRefusal(deps: {
   records: RecordStore;
   memory: MemoryGuard;
   forecast: Forecast;
-  spendingExhausted?: ((owner: string) => Promise<boolean>) | undefined;
+  /** Where there is a cap: what is left of it. */
+  spent?: ((owner: string) => Promise<Spent>) | undefined;
   metrics: Metrics;
   log: Logger;
+  now: () => number;
 }): Refusal {
-  const { records, memory, forecast, spendingExhausted, metrics, log } = deps;
+  const { records, memory, forecast, spent, metrics, log, now } = deps;
 
   async function isKnown(owner: string, key: string | undefined): Promise<boolean> {
     if (!idempotencyKeySchema.safeParse(key).success) return false;
@@ -56,7 +58,8 @@ export function createRefusal(deps: {
   return {
     async ofOwner(owner, key) {
       if (!(await memory.hasRoom()) && !(await isKnown(owner, key))) refuse('memory', memoryFull());
-      if ((await spendingExhausted?.(owner)) && !(await isKnown(owner, key))) refuse('spending_cap', capReached());
+      const { exhausted = null, reopensAt = 0 } = (await spent?.(owner)) ?? {};
+      if (exhausted && !(await isKnown(owner, key))) refuse('spending_cap', capReached(exhausted, reopensAt, now()));
     },
     async ofTerms(owner, key, terms) {
       const late = await findLate(owner, key, terms);
@@ -65,9 +68,13 @@ export function createRefusal(deps: {
   };
 }
 
-/** Late for want of a free slot: what an idle system could not do in time either is for the client to find out. */
+/**
+ * Late because of the line: without it there would be time, or it takes more than half of the time. What an idle system
+ * could not do in time either is for the client to find out.
+ */
 function isLate({ completion }: Estimate, { deadlineMs }: Terms): boolean {
-  return completion !== null && completion.p95Ms > deadlineMs && completion.waitMs >= 1;
+  if (completion === null || completion.p95Ms <= deadlineMs || completion.waitMs < 1) return false;
+  return completion.p95Ms - completion.waitMs <= deadlineMs || completion.waitMs > deadlineMs / 2;
 }
 
 function overloaded({ completion }: Estimate, { priority, deadlineMs }: Terms): Problem {
@@ -88,8 +95,7 @@ function memoryFull(): Problem {
   return new Problem('service_unavailable', detail, { retryAfterS: fullRetryAfterS });
 }
 
-function capReached(): Problem {
-  const detail =
-    'What may be spent on your requests a day is spent. Send the request again tomorrow (midnight in Seoul), or ask for a higher cap.';
-  return new Problem('spending_cap_reached', detail);
+function capReached(cap: 'owner' | 'day', reopensAt: number, at: number): Problem {
+  const retryAfterS = Math.max(1, Math.ceil((reopensAt - at) / 1000));
+  return new Problem('spending_cap_reached', capMessage(cap, at), { retryAfterS });
 }

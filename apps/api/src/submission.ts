@@ -111,6 +111,9 @@ export function toSubmission(input: z.infer<typeof formSchema>): Submission {
 }
 
 export const idempotencyKeySchema = z.string().min(1).max(255);
+export const idempotencyHeaderField = idempotencyKeySchema.optional().meta({
+  description: 'The same key with the same body within a day gives the first request again.',
+});
 
 /**
  * The client's key with a fingerprint of what it asks for, so that a key that was used for something else is noticed.
@@ -121,13 +124,17 @@ export function toIdempotency(
   submission: Submission,
   source: ImageSource,
 ): Idempotency | undefined {
+  const image = source.kind === 'upload' ? source.sha256 : source.url;
+  const { question, locale, priority, deadlineMs } = submission;
+  return idempotencyOf(key, ['/v1/classifications', source.kind, image, question, locale, priority, deadlineMs]);
+}
+
+/** @param meaning all that makes this request another than others of the key's owner. @throws Problem `invalid_request` */
+export function idempotencyOf(key: string | undefined, meaning: readonly unknown[]): Idempotency | undefined {
   if (key === undefined) return undefined;
   if (!idempotencyKeySchema.safeParse(key).success)
     throw invalidField('Idempotency-Key', 'must have 1 to 255 characters');
-  const image = source.kind === 'upload' ? source.sha256 : source.url;
-  const { question, locale, priority, deadlineMs } = submission;
-  const meaning = ['POST', '/v1/classifications', source.kind, image, question, locale, priority, deadlineMs];
-  return { key, fingerprint: sha256(JSON.stringify(meaning)) };
+  return { key, fingerprint: sha256(JSON.stringify(['POST', ...meaning])) };
 }
 
 /** Seconds to wait of a `Prefer` header (RFC 7240), 0 without such a preference. */

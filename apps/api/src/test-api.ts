@@ -17,9 +17,11 @@ import {
   createResultCache,
   createStorage,
   sha256,
+  stageModels,
   type FlowQueue,
   type RecordStore,
   type ResultCache,
+  type Spent,
   type Storage,
 } from '@bunri/runtime';
 import { createAdmission } from './admission.ts';
@@ -75,7 +77,7 @@ export interface TestApiOptions {
   readonly addFlow?: FlowQueue['add'];
   readonly memory?: MemoryGuard;
   readonly forecast?: Partial<Forecast>;
-  readonly spendingExhausted?: (owner: string) => Promise<boolean>;
+  readonly spent?: (owner: string) => Promise<Spent>;
 }
 
 export const models = { vision: 'gpt-5', llm: 'gpt-4o-mini' };
@@ -102,15 +104,17 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const cache = createResultCache({ redis, prefix, metrics });
   const flows = createFlowQueue({ redis, prefix });
   const queues = createQueueOverview({ redis, prefix, now });
-  const load = createPipelineLoad({ redis, prefix, now });
+  const called = stageModels({ VISION_MODEL: models.vision, LLM_MODEL: models.llm });
+  const load = createPipelineLoad({ redis, prefix, models: called, now });
   const forecast = createForecast({ records, load });
   const refusal = createRefusal({
     records,
     memory: options.memory ?? { hasRoom: async () => await Promise.resolve(true) },
     forecast: { ...forecast, ...options.forecast },
-    spendingExhausted: options.spendingExhausted,
+    spent: options.spent,
     metrics,
     log,
+    now,
   });
   const inspector = createInspector({ records, prefix });
   const queued: string[] = [];

@@ -16,14 +16,14 @@ export interface StageLoad {
   /** Jobs that wait in the stage's queue and will be taken before the request's. */
   readonly waiting: number;
   readonly active: number;
-  /** Jobs that wait for a time: whose they are is not known, so that all of them count as earlier. */
+  /** Jobs that wait for a time, as far as they count as earlier. */
   readonly delayed: number;
   /** Of all live workers; 0 means that nobody works, and for how long nobody knows. */
   readonly slots: number;
   readonly workers: number;
   /** True while an operator has stopped the queue. */
   readonly stopped: boolean;
-  /** For how long the queue is paused at the wish of the other side, in ms. */
+  /** For how long the other side takes nothing, in ms: its queue is paused, or its budget is used up. */
   readonly pausedMs: number;
   readonly service: ServiceTime;
   /** How many calls a minute the other side admits. Default: as many as the slots can make. */

@@ -16,6 +16,8 @@ export interface Keys {
   slots(stage: string): string;
   /** State of a model's circuit breaker. */
   breaker(model: string): string;
+  /** A model's token bucket, by the name that `modelName` gives. */
+  modelBudget(model: string): string;
   /** What was spent on models on a day, in all and by owner. */
   spending(day: string): string;
   readonly deadlines: string;
@@ -45,6 +47,7 @@ export function createKeys(prefix: string): Keys {
     leaseWaiters: (stage, key) => `${prefix}:lease:${stage}:${key}:waiters`,
     slots: (stage) => `${prefix}:slots:${stage}`,
     breaker: (model) => `${prefix}:breaker:${model}`,
+    modelBudget: (model) => `${prefix}:model-budget:${model}`,
     spending: (day) => `${prefix}:spending:${day}`,
     deadlines: `${prefix}:deadlines`,
     unqueued: `${prefix}:unqueued`,

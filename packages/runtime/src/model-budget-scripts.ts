@@ -14,6 +14,9 @@ export const burstMs = 5_000;
  */
 const keptMs = 24 * 3600 * 1000;
 
+/** How many calls make the mean of tokens: enough that a few large ones do not move it much, few enough to follow new prompts. */
+const callsInMean = 50;
+
 /**
  * KEYS 1 the model's hash. ARGV 1 and 2 the configured requests and tokens a minute, or ''. The time is Redis's own.
  *
@@ -22,18 +25,25 @@ const keptMs = 24 * 3600 * 1000;
  * a small one and cannot be starved by it, and a call that is larger than the burst is possible. A level below zero is a
  * reservation: each call that waits has its own time. Nothing owes more than a minute's limit, since after a minute the
  * provider, too, has forgotten. `Spent` counts what was admitted, for the calls that a `remaining` does not know of yet.
+ *
+ * For those who only look (`model-budget-rate.ts`) the hash tells the limits that hold, the smaller of configured and told,
+ * and what a call takes of the tokens: a mean of what was used, by which the last fifty calls or so count, at first an
+ * estimate.
  */
 const levels = `
 local call, key = redis.call, KEYS[1]
 local time = call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 local function number(value) return string.format('%.3f', value) end
-local state = call('HMGET', key, 'at', 'pausedUntil', 'requests', 'requestsSpent', 'requestsTold', 'tokens', 'tokensSpent', 'tokensTold')
+local state = call('HMGET', key, 'at', 'pausedUntil', 'requests', 'requestsSpent', 'requestsTold', 'tokens', 'tokensSpent', 'tokensTold', 'requestsLimit', 'tokensLimit', 'calls', 'tokensMean')
 local pausedUntil = tonumber(state[2]) or 0
 local risenMs = math.max(0, now - math.max(tonumber(state[1]) or now, pausedUntil))
-local function open(name, place, configured)
+local function open(name, place, configured, limitWas)
   local limit = math.min(tonumber(configured) or math.huge, tonumber(state[place + 2]) or math.huge)
-  if limit == math.huge then return nil end
+  if limit == math.huge then
+    if limitWas then call('HDEL', key, name .. 'Limit') end
+    return nil
+  end
   local rate = limit / 60000
   local full = rate * ${burstMs}
   local level = math.min(full, (tonumber(state[place]) or full) + rate * risenMs)
@@ -42,13 +52,13 @@ end
 local function save(bucket)
   if not bucket then return end
   local level = math.max(-bucket.limit, math.min(bucket.full, bucket.level))
-  call('HSET', key, 'at', number(now), bucket.name, number(level), bucket.name .. 'Spent', number(bucket.spent))
+  call('HSET', key, 'at', number(now), bucket.name, number(level), bucket.name .. 'Spent', number(bucket.spent), bucket.name .. 'Limit', bucket.limit)
   call('PEXPIRE', key, ${keptMs})
 end
 `;
 
 const opened = `
-local requests, tokens = open('requests', 3, ARGV[1]), open('tokens', 6, ARGV[2])
+local requests, tokens = open('requests', 3, ARGV[1], state[9]), open('tokens', 6, ARGV[2], state[10])
 `;
 
 const scripts = {
@@ -68,6 +78,7 @@ local function take(bucket, amount)
 end
 take(requests, 1)
 take(tokens, tonumber(ARGV[3]))
+if tokens and outcome == 'admitted' and not state[12] then call('HSET', key, 'tokensMean', ARGV[3]) end
 local reply = {outcome, number(waitMs), number(now)}
 for _, bucket in ipairs({requests or {}, tokens or {}}) do
   reply[#reply + 1] = bucket.level and number(bucket.level) or ''
@@ -121,6 +132,10 @@ local function correct(bucket, beyond, size, spentThen, remaining)
 end
 correct(requests, 0, 1, ARGV[6], ARGV[8])
 correct(tokens, tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[9], ARGV[11])
+if tokens and tonumber(ARGV[3]) ~= 0 then
+  local calls, used, mean = math.min((state[11] or 0) + 1, ${callsInMean}), ARGV[3] + ARGV[4], state[12] or 0
+  call('HSET', key, 'calls', calls, 'tokensMean', number(mean + (used - mean) / calls))
+end
 return 1`,
 
   /**

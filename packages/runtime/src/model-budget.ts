@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { RateLimitedError } from './errors.ts';
+import { createKeys } from './keys.ts';
 import type { Metrics } from './metrics.ts';
 import { budgetScripts } from './model-budget-scripts.ts';
 import { StoreUnavailable } from './patient-records.ts';
@@ -51,12 +52,17 @@ export interface ModelBudget {
 export interface ModelBudgetOptions {
   readonly redis: Redis;
   readonly prefix: string;
-  /** Names provider and model: whoever gives the same name shares the budget. */
+  /** Names provider and model, as `modelName` does: whoever gives the same name shares the budget. */
   readonly model: string;
   readonly limits?: ModelLimits;
   readonly metrics: Metrics;
   /** Epoch ms of this process, for the metric of waits alone: the budget lives by Redis's clock. */
   readonly now?: () => number;
+}
+
+/** What a model's budget and breaker are called: the same model at another provider has its own. */
+export function modelName(provider: 'primary' | 'fallback', model: string): string {
+  return `${provider}:${model}`;
 }
 
 const longestWaitMs = 1_000;
@@ -73,7 +79,7 @@ const longestResetMs = 120_000;
  */
 export function createModelBudget(options: ModelBudgetOptions): ModelBudget {
   const { redis, prefix, model, limits, metrics, now = Date.now } = options;
-  const key = `${prefix}:model-budget:${model}`;
+  const key = createKeys(prefix).modelBudget(model);
   const configured = [limits?.requestsPerMinute ?? '', limits?.tokensPerMinute ?? ''] as const;
   const scripts = budgetScripts(redis);
 

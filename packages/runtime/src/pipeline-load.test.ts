@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { priorityOf, stageOrder, stages } from '@bunri/queue-contracts';
+import { stageOrder, stages } from '@bunri/queue-contracts';
 import { createFlowQueue, newRequestId } from './enqueue.ts';
 import { usualService } from './estimate.ts';
 import { createKeys, dayInSeoul } from './keys.ts';
 import { createLogger } from './log.ts';
-import { createPipelineLoad } from './pipeline-load.ts';
+import { createMetrics } from './metrics.ts';
+import { createModelBudget, type ModelLimits } from './model-budget.ts';
+import { createPipelineLoad, stageModels, type StageModels } from './pipeline-load.ts';
 import { announceSlots } from './stage-slots.ts';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
@@ -33,7 +35,11 @@ afterAll(async () => {
   await redis.quit();
 });
 
-const pipelineLoad = () => createPipelineLoad({ redis, prefix, now: () => clock });
+const pipelineLoad = (models: StageModels = {}) => createPipelineLoad({ redis, prefix, models, now: () => clock });
+
+const budgetOf = (model: string, limits: ModelLimits) =>
+  createModelBudget({ redis, prefix, model, limits, metrics: createMetrics({ app: 'test', processMetrics: false }) });
+const { signal } = new AbortController();
 
 async function queue(priority: 'interactive' | 'batch', turns: number[]): Promise<void> {
   const flows = createFlowQueue({ redis, prefix });
@@ -61,12 +67,59 @@ test('it counts what waits, is delayed and has slots, and of what waits only tha
   expect(all.map(({ stage }) => stage)).toEqual(stageOrder);
   expect(all[0]).toMatchObject({ waiting: 7, active: 0, delayed: 0, slots: 0, workers: 0 });
   expect(all[vision]).toMatchObject({ waiting: 0, delayed: 1, slots: 20, workers: 1, stopped: false, pausedMs: 0 });
-  const before = async (priority: number) => (await load.readBefore(priority)).map(({ waiting }) => waiting);
-  expect(await before(priorityOf('interactive', 0))).toEqual([1, 0, 0, 0]);
+  const before = async (priority: 'interactive' | 'batch', turn: number) =>
+    (await load.readBefore(priority, turn)).map(({ waiting }) => waiting);
+  expect(await before('interactive', 0)).toEqual([1, 0, 0, 0]);
   // Behind those of its own turn that came earlier.
-  expect(await before(priorityOf('interactive', 1))).toEqual([3, 0, 0, 0]);
-  expect(await before(priorityOf('batch', 1))).toEqual([5, 0, 0, 0]);
+  expect(await before('interactive', 1)).toEqual([3, 0, 0, 0]);
+  expect(await before('batch', 1)).toEqual([5, 0, 0, 0]);
   await slots.close();
+});
+
+test('of any number of delayed jobs no more than the slots stand before an interactive request, and all before batch', async () => {
+  const delayed = new Queue(stages.vision.queue, { connection: redis, prefix });
+  await delayed.addBulk(
+    Array.from({ length: 30 }, () => ({ name: 'vision', data: {}, opts: { delay: 60_000, priority: 1 } })),
+  );
+  await delayed.close();
+  const slots = announceSlots({ redis, prefix, stage: 'vision', slots: 20, log });
+  const load = pipelineLoad();
+  expect((await load.readBefore('interactive', 0))[vision]?.delayed).toBe(20);
+  expect((await load.readBefore('batch', 0))[vision]?.delayed).toBe(30);
+  await slots.close();
+});
+
+test('a stage does no more a minute than its model admits, by the limits and the size of calls that the workers keep', async () => {
+  const models = stageModels({ VISION_MODEL: 'gpt-5', LLM_MODEL: 'gpt-4o-mini' });
+  const load = pipelineLoad(models);
+  const rates = async () => {
+    clock += 1_000;
+    return (await load.read()).map(({ requestsPerMinute }) => requestsPerMinute);
+  };
+  expect(await rates()).toEqual([undefined, undefined, undefined, undefined]);
+  const budget = budgetOf('primary:gpt-5', { requestsPerMinute: 500, tokensPerMinute: 30_000 });
+  const call = await budget.admit({ tokens: 4_000, signal });
+  await budgetOf('fallback:gpt-5', { requestsPerMinute: 1 }).admit({ tokens: 1, signal });
+  expect(await rates()).toEqual([undefined, 7.5, undefined, undefined]);
+  await call.settle(2_000, { limitRequests: 10 });
+  expect(await rates()).toEqual([undefined, 10, undefined, undefined]);
+
+  // Each of two stages with one model has half of what it admits.
+  const shared = pipelineLoad(stageModels({ VISION_MODEL: 'gpt-5', LLM_MODEL: 'gpt-5' }));
+  expect((await shared.read()).map(({ requestsPerMinute }) => requestsPerMinute)).toEqual([undefined, 5, undefined, 5]);
+});
+
+test('a pause of a model, and what it owes, are waited for', async () => {
+  const models = stageModels({ VISION_MODEL: 'gpt-5', LLM_MODEL: 'gpt-4o-mini' });
+  await budgetOf('primary:gpt-4o-mini', {}).pause(30_000);
+  // Half a minute's tokens at once, of which a twelfth was saved up.
+  await budgetOf('primary:gpt-5', { tokensPerMinute: 6_000 }).admit({ tokens: 3_500, signal });
+  const [preprocess, owing, , paused] = await pipelineLoad(models).read();
+  expect(preprocess?.pausedMs).toBe(0);
+  expect(owing?.pausedMs).toBeGreaterThan(28_000);
+  expect(owing?.pausedMs).toBeLessThanOrEqual(30_000);
+  expect(paused?.pausedMs).toBeGreaterThan(28_000);
+  expect(paused?.pausedMs).toBeLessThanOrEqual(30_000);
 });
 
 test('it sees jobs in work, a queue that an operator stopped, and a pause that the other side asked for', async () => {
@@ -119,7 +172,7 @@ test('durations are those of the last two minutes, where there are enough of the
 
 test('however many ask, Redis is asked four times a second; a failure is not remembered', async () => {
   const away = new Redis('redis://127.0.0.1:9', { enableOfflineQueue: false, lazyConnect: true });
-  const failing = createPipelineLoad({ redis: away, prefix, now: () => clock });
+  const failing = createPipelineLoad({ redis: away, prefix, models: {}, now: () => clock });
   await expect(failing.read()).rejects.toThrow(/writeable|closed/);
   await expect(failing.read()).rejects.toThrow(/writeable|closed/);
   away.disconnect();

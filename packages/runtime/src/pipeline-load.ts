@@ -1,7 +1,9 @@
 import type { Redis } from 'ioredis';
-import { stageOrder, stages, type StageName } from '@bunri/queue-contracts';
+import { priorityOf, stageOrder, stages, type Request, type StageName } from '@bunri/queue-contracts';
 import { serviceOf, usualService, type DurationCounts, type ServiceTime, type StageLoad } from './estimate.ts';
 import { createKeys, dayInSeoul } from './keys.ts';
+import { modelName } from './model-budget.ts';
+import { modelRateFields, readModelRate, type ModelRate } from './model-budget-rate.ts';
 import { liveSlotsScript, sumSlots } from './stage-slots.ts';
 import { durationClassesMs } from './statistics.ts';
 
@@ -23,14 +25,26 @@ type Snapshot = Readonly<Record<StageName, DurationCounts>>;
 /** How many commands of a reading belong to a stage. */
 const commandsAStage = 9;
 
+/** The names of the models that stages call first. */
+export type StageModels = Readonly<Partial<Record<StageName, string>>>;
+
+/** Of the settings that the api shares with the workers: the first choices, at the primary provider. */
+export function stageModels({ VISION_MODEL, LLM_MODEL }: { VISION_MODEL: string; LLM_MODEL: string }): StageModels {
+  return { vision: modelName('primary', VISION_MODEL), llm: modelName('primary', LLM_MODEL) };
+}
+
 /**
  * What the stages have to do and how fast they do it. Everything is read in one round trip, four times a second at most.
+ *
+ * How many calls a minute a stage's model admits, and until when none, its budget tells, as the workers keep it.
  *
  * How long a run takes is counted in the statistics of the day: the difference over up to two minutes, where it has 20 runs,
  * else the whole day's, else what was last known, else the stage's usual time.
  */
-export function createPipelineLoad({ redis, prefix, now }: { redis: Redis; prefix: string; now: () => number }) {
+export function createPipelineLoad(options: { redis: Redis; prefix: string; models: StageModels; now: () => number }) {
+  const { redis, prefix, models, now } = options;
   const keys = createKeys(prefix);
+  const modelsOnce = [...new Set(Object.values(models))];
   const history: { at: number; day: string; counts: Snapshot }[] = [];
   const known = new Map<StageName, ServiceTime>();
   let latest: { at: number; loads: Promise<readonly StageLoad[]> } | undefined;
@@ -52,7 +66,11 @@ export function createPipelineLoad({ redis, prefix, now }: { redis: Redis; prefi
         .eval(liveSlotsScript, 1, keys.slots(stage))
         .hmget(keys.statistics(day), ...countersOf(stage));
     }
+    for (const model of modelsOnce) commands.hmget(keys.modelBudget(model), ...modelRateFields);
+    // Budgets live by Redis's clock.
+    commands.time();
     const replies = await answersOf(commands);
+    const rates = ratesFrom(replies.slice(stageOrder.length * commandsAStage));
     const parts = stageOrder.map((stage, i) => ({
       stage,
       replies: replies.slice(i * commandsAStage, (i + 1) * commandsAStage),
@@ -61,7 +79,24 @@ export function createPipelineLoad({ redis, prefix, now }: { redis: Redis; prefi
       parts.map(({ stage, replies: of }) => [stage, countsFrom(of.at(-1))]),
     ) as unknown as Snapshot;
     remember({ at, day, counts });
-    return parts.map(({ stage, replies: of }) => toLoad(stage, of, serviceNow(stage, counts[stage])));
+    return parts.map(({ stage, replies: of }) => {
+      const load = toLoad(stage, of, serviceNow(stage, counts[stage]));
+      const rate = rates(stage);
+      return rate ? limitedBy(rate, load) : load;
+    });
+  }
+
+  /** Stages that call the same model share what it admits. */
+  function ratesFrom(replies: readonly unknown[]): (stage: StageName) => ModelRate | undefined {
+    const [seconds, microseconds] = replies.at(-1) as [string, string];
+    const at = Number(seconds) * 1000 + Number(microseconds) / 1000;
+    return (stage) => {
+      const model = models[stage];
+      if (model === undefined) return undefined;
+      const rate = readModelRate(replies[modelsOnce.indexOf(model)] as (string | null)[], at);
+      const sharing = Object.values(models).filter((other) => other === model).length;
+      return { ...rate, requestsPerMinute: rate.requestsPerMinute && rate.requestsPerMinute / sharing };
+    };
   }
 
   function remember(snapshot: { at: number; day: string; counts: Snapshot }): void {
@@ -93,16 +128,24 @@ export function createPipelineLoad({ redis, prefix, now }: { redis: Redis; prefi
       return await latest.loads;
     },
 
-    /** The same, with only those waiting jobs that a job of this priority, added now, would stand behind. */
-    async readBefore(priority: number): Promise<readonly StageLoad[]> {
+    /**
+     * The same, with only those waiting jobs that a job of this class and turn, added now, would stand behind. Whose the
+     * delayed jobs are is not known, and thousands of batch may be delayed, which come after every interactive one: for that
+     * only as many count as can be in its way at once, one a slot.
+     */
+    async readBefore(priority: Request['priority'], turn: number): Promise<readonly StageLoad[]> {
       const commands = redis.pipeline();
       for (const stage of stageOrder) {
         // First in, first out among equals: those of the same priority are before it, too.
-        const end = `(${(priority + 1) * scorePerPriority}`;
+        const end = `(${(priorityOf(priority, turn) + 1) * scorePerPriority}`;
         commands.zcount(`${prefix}:${stages[stage].queue}:prioritized`, '-inf', end);
       }
       const [loads, before] = await Promise.all([this.read(), answersOf(commands)]);
-      return loads.map((of, i) => ({ ...of, waiting: Number(before[i]) }));
+      return loads.map((of, i) => ({
+        ...of,
+        waiting: Number(before[i]),
+        delayed: priority === 'interactive' ? Math.min(of.delayed, of.slots) : of.delayed,
+      }));
     },
   };
 }
@@ -128,6 +171,10 @@ function toLoad(stage: StageName, replies: readonly unknown[], service: ServiceT
     ...sumSlots(live),
     service,
   };
+}
+
+function limitedBy({ waitMs, requestsPerMinute }: ModelRate, load: StageLoad): StageLoad {
+  return { ...load, pausedMs: Math.max(load.pausedMs, waitMs), requestsPerMinute };
 }
 
 const classNames = [...durationClassesMs.map(String), 'more'];

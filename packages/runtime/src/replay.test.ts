@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { failure } from '@bunri/queue-contracts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
-import { compareReplay, planReplay, startReplay, type ReplayModels } from './replay.ts';
+import { compareReplay, planReplay, ReplayKeyConflict, startReplay, type ReplayModels } from './replay.ts';
 import { newRequestId } from './enqueue.ts';
 import { toResource } from './record.ts';
 
@@ -78,6 +78,28 @@ test('a replay whose jobs cannot be queued is accepted all the same, for the swe
   const started = await startReplay({ records, flows }, id);
   expect(started).toMatchObject({ outcome: 'accepted', queued: false });
   expect(await records.unqueued(Number.MAX_SAFE_INTEGER, 10)).toHaveLength(1);
+});
+
+test('with a key a replay that is asked for again is the first one, queued or not, and nothing else', async () => {
+  const { records, id, runs, ended, flows } = await answered();
+  const idempotency = { key: 'again', fingerprint: 'a' };
+  const dying = { add: async () => await Promise.reject(new Error('Redis went away')) };
+  const first = await startReplay({ records, flows: dying }, id, { idempotency });
+  if (first.outcome !== 'accepted') throw new Error(first.outcome);
+  expect(first).toMatchObject({ queued: false, repeated: false });
+  const again = async () => await startReplay({ records, flows }, id, { idempotency });
+  const answers = await Promise.all([again(), again(), again()]);
+  for (const answer of answers)
+    expect(answer).toMatchObject({
+      queued: true,
+      repeated: true,
+      record: { request: { id: first.record.request.id } },
+    });
+  await ended(first.record.request.id);
+  expect(await again()).toMatchObject({ queued: true, repeated: true, record: { status: 'completed' } });
+  expect(runs).toEqual({ preprocess: 1, vision: 2, rag: 2, llm: 2 });
+  const other = startReplay({ records, flows }, id, { idempotency: { ...idempotency, fingerprint: 'b' } });
+  await expect(other).rejects.toBeInstanceOf(ReplayKeyConflict);
 });
 
 test('only a replay that has ended, and whose original is still there, is compared', async () => {

@@ -8,7 +8,7 @@ import {
 } from '@bunri/queue-contracts';
 import { newRequestId, type FlowQueue } from './enqueue.ts';
 import { flowOrder, toResource, type RequestRecord } from './record.ts';
-import type { RecordStore } from './records.ts';
+import type { Idempotency, RecordStore } from './records.ts';
 import { diffOutcomes, type ReplayDiff } from './replay-diff.ts';
 
 /** What to run again, and with which models instead of the configured ones. */
@@ -66,34 +66,51 @@ function takeOver(original: RequestRecord, names: readonly StageName[]): Partial
   return outputs;
 }
 
+/** The key of a replay was used for another one. */
+export class ReplayKeyConflict extends Error {
+  override readonly name = 'ReplayKeyConflict';
+}
+
 export type ReplayStart =
-  | { outcome: 'accepted'; record: RequestRecord; queued: boolean }
+  /** `repeated`: its key was used before, and the record is that of the first replay. */
+  | { outcome: 'accepted'; record: RequestRecord; queued: boolean; repeated: boolean }
   | { outcome: 'refused'; reason: ReplayRefusal; status: RequestStatus }
   | { outcome: 'gone' };
 
 /**
  * Accepts and queues a replay. Its record is written first: whoever dies before its jobs are added leaves that to the
- * sweeper, and `queued` is false where they could not be added now.
+ * sweeper, and `queued` is false where they could not be added now. With an `idempotency` a repetition starts nothing new;
+ * its key is one of the original's owner, so that whoever gives it keeps it apart from that owner's own.
+ *
+ * @throws ReplayKeyConflict
  */
 export async function startReplay(
   { records, flows, now = Date.now }: { records: RecordStore; flows: Pick<FlowQueue, 'add'>; now?: () => number },
   originalId: string,
-  change: ReplayModels & { readonly deadlineMs?: number | undefined } = {},
+  change: ReplayModels & {
+    readonly deadlineMs?: number | undefined;
+    readonly idempotency?: Idempotency | undefined;
+  } = {},
 ): Promise<ReplayStart> {
   const original = await records.get(originalId);
   if (!original) return { outcome: 'gone' };
   const plan = planReplay(original, change, { id: newRequestId(), now: now(), deadlineMs: change.deadlineMs });
   if (plan.outcome === 'refused') return { ...plan, status: original.status };
   const { request, outputs } = plan;
-  // `existing` is our own command, repeated after a broken connection: the id is new.
-  await records.accept(request, { outputs });
-  const record = await records.get(request.id);
+  const { idempotency } = change;
+  const accepted = await records.accept(request, { outputs, ...(idempotency && { idempotency }) });
+  if (accepted.outcome === 'conflict') throw new ReplayKeyConflict('the key belongs to another replay');
+  const record = await records.get(accepted.id);
   if (!record) throw new Error('the store does not have what it has just accepted');
+  // `existing` of our own id is our own command, repeated after a broken connection.
+  const repeated = accepted.id !== request.id;
+  if (repeated && record.status !== 'queued') return { outcome: 'accepted', record, queued: true, repeated };
+  // While no worker has begun, whoever came first may have died before this; the same jobs are added only once.
   const queued = await flows.add(flowOrder(record)).then(
     () => true,
     () => false,
   );
-  return { outcome: 'accepted', record, queued };
+  return { outcome: 'accepted', record, queued, repeated };
 }
 
 export type ReplayComparison =

@@ -121,20 +121,6 @@ describe('Prefer: wait', () => {
 });
 
 describe('reading', () => {
-  test('another owner’s request does not exist', async () => {
-    const { id } = await accepted();
-    for (const [method, suffix] of [
-      ['GET', ''],
-      ['DELETE', ''],
-      ['GET', '/events'],
-    ] as const) {
-      const answer = await api.fetch(`${path}/${id}${suffix}`, { method, key: 'bob' });
-      expect(answer.status).toBe(404);
-      expect(await answer.json()).toMatchObject({ code: 'not_found' });
-    }
-    expect((await read(id)).status).toBe('queued');
-  });
-
   test.each(['req_', 'x', `req_${'0'.repeat(32)}`, '%E0%A4%A'])('the id %s is not found', async (id) => {
     const answer = await api.fetch(`${path}/${id}`);
     expect([400, 404]).toContain(answer.status);
@@ -176,6 +162,32 @@ describe('reading', () => {
   test.each(['limit=0', 'limit=101', 'cursor=nonsense', 'page=2'])('a list with %s is refused', async (query) => {
     expect((await api.fetch(`${path}?${query}`)).status).toBe(400);
   });
+});
+
+test('incident: reading another owner’s result', async () => {
+  const open = await accepted({ question: 'what only ann knows' });
+  const done = await accepted({ question: 'what only ann knows' });
+  await runStages(api.records, done.id, sampleOutputs());
+  const told = async (id: string) =>
+    await Promise.all(
+      [
+        ['GET', ''],
+        ['GET', '/events'],
+        ['DELETE', ''],
+      ].map(async ([method = '', suffix]) => {
+        const answer = await api.fetch(`${path}/${id}${suffix}`, { method, key: 'bob' });
+        const { request_id: _own, ...problem } = (await answer.json()) as Record<string, unknown>;
+        return [answer.status, problem];
+      }),
+    );
+  const ofNobody = await told(`${done.id.slice(0, -12)}${'0'.repeat(12)}`);
+  expect(ofNobody).toMatchObject(ofNobody.map(() => [404, { code: 'not_found' }]));
+  // Word for word what is told of a request that never was.
+  for (const { id } of [open, done]) expect(await told(id)).toEqual(ofNobody);
+  const list = await api.fetch(path, { key: 'bob' });
+  expect(await list.json()).toEqual({ data: [], next_cursor: null });
+  expect((await read(open.id)).status).toBe('queued');
+  expect((await read(done.id)).status).toBe('completed');
 });
 
 describe('canceling', () => {

@@ -103,6 +103,26 @@ test('twenty reconnects while events are being written lose none and repeat none
   expect(seen).toEqual(Array.from({ length: 1 + 6 + 1 + deltas + 2 }, (_value, index) => index + 1));
 });
 
+test('incident: catch-up that reads only the newest entries of a shared stream', async () => {
+  const deltas = 1_500;
+  const write = async () => {
+    const id = await accept();
+    const run = { id, stage: 'llm' as const, token: 'run-llm' };
+    await runStages(api.records, id, sampleOutputs(), 'rag');
+    await api.records.start(run);
+    await Promise.all(Array.from({ length: deltas }, async (_value, i) => await api.records.delta(run, i, 'x')));
+    return run;
+  };
+  // Other people's thousands come before, between and after one's own.
+  await write();
+  const [run] = await Promise.all([write(), write()]);
+  await write();
+  await api.records.finish(run, { output: sampleOutputs().llm, durationMs: 5, cached: false });
+  const seen: number[] = [];
+  for await (const { id } of eventsOf(await follow(run.id, 1))) seen.push(id);
+  expect(seen).toEqual(Array.from({ length: 6 + 1 + deltas + 2 }, (_value, index) => index + 2));
+});
+
 test('a failure that was retried is told like any event, and the stream goes on to the real end', async () => {
   const id = await accept();
   const stream = api.records.keys.events(id);
@@ -151,8 +171,9 @@ test('at its deadline an open request is closed, and its listeners hear it', asy
   const id = await accept({ deadline: '5' });
   const record = await api.records.get(id);
   // The five seconds are over at once: the record is made to have been accepted earlier.
-  const request = { ...record?.request, deadlineAt: Date.now() + 50 };
-  await api.redis.hset(api.records.keys.record(id), 'request', JSON.stringify(request));
+  const deadlineAt = Date.now() + 50;
+  const request = JSON.stringify({ ...record?.request, deadlineAt });
+  await api.redis.hset(api.records.keys.record(id), { request, deadlineAt });
   const events: SentEvent[] = [];
   for await (const event of eventsOf(await follow(id))) events.push(event);
   expect(events.at(-1)).toMatchObject({ event: 'failed', data: { code: 'deadline_exceeded' } });

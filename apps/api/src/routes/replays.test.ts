@@ -31,8 +31,8 @@ async function accept(): Promise<string> {
   return id;
 }
 
-async function replay(id: string, body: unknown = {}): Promise<Response> {
-  const headers = { 'content-type': 'application/json' };
+async function replay(id: string, body: unknown = {}, more: Record<string, string> = {}): Promise<Response> {
+  const headers = { 'content-type': 'application/json', ...more };
   return await api.fetch(`${adminPath}/${id}/replay`, {
     method: 'POST',
     key: 'root',
@@ -68,6 +68,36 @@ test('a replay is accepted for the owner of the original, and compared once it h
   const diff = replayDiffSchema.parse(await (await get(links.diff)).json());
   expect(diff).toMatchObject({ before: original, after: id, same: true, cost: { difference_usd: 0 } });
   expect(diff.stages.filter((stage) => stage.taken_over)).toHaveLength(3);
+});
+
+test('a replay with a key may be sent again; the key is the operator’s, for this replay alone', async () => {
+  const [original, another] = [await accept(), await accept()];
+  for (const id of [original, another]) await runStages(api.records, id, outputs);
+  // The owner of the request has used the same key for a request of their own.
+  const key = { 'idempotency-key': 'try the new model' };
+  const own = JSON.stringify({ image_url: 'https://example.com/a.jpg' });
+  const json = { 'content-type': 'application/json', ...key };
+  expect((await api.fetch('/v1/classifications', { method: 'POST', body: own, headers: json })).status).toBe(202);
+
+  const change = { llm_model: 'other' };
+  const answers = await Promise.all([1, 2, 3].map(async () => await replay(original, change, key)));
+  const replays = await Promise.all(answers.map(async (answer) => replayAcceptedSchema.parse(await answer.json())));
+  expect(answers.map(({ status }) => status)).toEqual([202, 202, 202]);
+  expect(new Set(replays.map(({ id }) => id)).size).toBe(1);
+  expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === 'true')).toHaveLength(2);
+
+  const conflicts = [
+    await replay(original, { llm_model: 'a third' }, key),
+    await replay(original, { ...change, deadline: 60 }, key),
+    await replay(another, change, key),
+  ];
+  for (const answer of conflicts) {
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toMatchObject({ code: 'idempotency_conflict' });
+  }
+  expect((await replay(original, change, { 'idempotency-key': 'x'.repeat(256) })).status).toBe(400);
+  const { id } = replayAcceptedSchema.parse(await (await replay(original, change)).json());
+  expect(id).not.toBe(replays[0]?.id);
 });
 
 test('what cannot be replayed or compared is refused with its reason', async () => {

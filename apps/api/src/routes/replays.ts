@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { requestIdSchema } from '@bunri/queue-contracts';
 import {
   compareReplay,
+  ReplayKeyConflict,
   startReplay,
   type FlowQueue,
   type Inspector,
@@ -11,10 +12,12 @@ import {
   type ReplayComparison,
   type ReplayDiff,
   type ReplayRefusal,
+  type ReplayStart,
 } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
 import { readJson } from '../json-body.ts';
 import { parseInput, Problem } from '../problem.ts';
+import { idempotencyOf } from '../submission.ts';
 import { deadlineField, inspectionQuerySchema } from './dead-letters.ts';
 
 export interface ReplayDeps {
@@ -63,18 +66,15 @@ export function replayRoutes(deps: ReplayDeps): Router {
   });
 
   router.post(`${adminPath}/:id/replay`, async (request, response) => {
-    const { keyId } = await admit(request, response, 'admin');
+    const { keyId, owner } = await admit(request, response, 'admin');
     const original = knownId(request.params.id, response);
-    const {
-      vision_model: visionModel,
-      llm_model: llmModel,
-      deadline,
-    } = await readJson(replayBodySchema, request, response);
-    const started = await startReplay(deps, original, { visionModel, llmModel, deadlineMs: deadline * 1000 });
+    const body = await readJson(replayBodySchema, request, response);
+    const started = await start(deps, original, body, { operator: owner, key: request.get('idempotency-key') });
     if (started.outcome === 'gone') throw noRequest();
     if (started.outcome === 'refused') throw refused(started.reason);
     const { id } = started.record.request;
-    log.info('a request is replayed', { key_id: keyId, request_id: original, replay_id: id });
+    if (started.repeated) response.set('Idempotent-Replayed', 'true');
+    else log.info('a request is replayed', { key_id: keyId, request_id: original, replay_id: id });
     const self = `${adminPath}/${id}`;
     response.status(202).location(self);
     response.json({ id, replay_of: original, queued: started.queued, links: { self, diff: `${self}/diff` } });
@@ -86,6 +86,27 @@ export function replayRoutes(deps: ReplayDeps): Router {
   });
 
   return router;
+}
+
+/** @throws Problem `invalid_request`, `idempotency_conflict` */
+async function start(
+  deps: ReplayDeps,
+  original: string,
+  { vision_model: visionModel, llm_model: llmModel, deadline }: z.infer<typeof replayBodySchema>,
+  { operator, key }: { operator: string; key: string | undefined },
+): Promise<ReplayStart> {
+  const meaning = ['replay', original, visionModel ?? null, llmModel ?? null, deadline];
+  const given = idempotencyOf(key, meaning);
+  // No header has a line break, so that no client can have used this key.
+  const idempotency = given && { ...given, key: `replay\n${operator}\n${given.key}` };
+  try {
+    return await startReplay(deps, original, { visionModel, llmModel, deadlineMs: deadline * 1000, idempotency });
+  } catch (error) {
+    if (!(error instanceof ReplayKeyConflict)) throw error;
+    const detail =
+      'This Idempotency-Key was used to replay another request, or with another model or deadline. Send a new key for a new replay.';
+    throw new Problem('idempotency_conflict', detail, { cause: error });
+  }
 }
 
 function knownId(text: string, response: Response): string {
