@@ -1,7 +1,7 @@
 import { Queue, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { jobDataSchema, priorityOf, stageNames, stages } from '@bunri/queue-contracts';
-import { createKeys, type Logger, type Metrics } from '@bunri/runtime';
+import { createKeys, oncePerMessage, type Logger, type Metrics } from '@bunri/runtime';
 import { schedules } from './schedules.ts';
 
 export interface QueueState {
@@ -40,7 +40,8 @@ export function createQueueGauges(options: {
   const { redis, prefix, metrics, log, now = Date.now } = options;
   const keys = createKeys(prefix);
   const queues = watchedQueues.map((name) => new Queue(name, { connection: redis, prefix }));
-  for (const queue of queues) queue.on('error', (error) => log.warn('queue trouble', { queue: queue.name, error }));
+  const onError = oncePerMessage((error) => log.warn('queue trouble', { error }));
+  for (const queue of queues) queue.on('error', onError);
 
   /** Since when a job could have been taken. A stage's job is as old as its request, but ready only since the stage before. */
   async function readySince(job: Job | undefined): Promise<number> {
@@ -74,6 +75,7 @@ export function createQueueGauges(options: {
   return {
     async refresh(): Promise<QueueState[]> {
       metrics.openRequests.set(await redis.zcard(keys.deadlines));
+      metrics.deadLetters.set(await redis.zcard(keys.dead));
       return await Promise.all(queues.map(measure));
     },
 

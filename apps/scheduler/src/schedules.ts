@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Queue } from 'bullmq';
+import { getNextMillis, type Queue } from 'bullmq';
 
 export interface Schedule {
   /** Cron pattern, in Seoul's time. */
@@ -58,7 +58,9 @@ export async function reconcileSchedules(queue: Queue, wanted: Record<string, Sc
     const known = existing.find(({ key }) => key === name);
     const same =
       known?.pattern === pattern && known.tz === timeZone && isDeepStrictEqual(known.template?.opts, jobOptions);
-    if (same && (await hasNextRun(queue, name, known.next))) continue;
+    // A scheduler whose clock was ahead has put the next run too far off.
+    const due = getNextMillis(Date.now(), { pattern, tz: timeZone }) ?? 0;
+    if (same && (known.next ?? 0) <= due && (await hasNextRun(queue, name, known.next))) continue;
     await queue.upsertJobScheduler(name, { pattern, tz: timeZone }, { name, opts: jobOptions });
     written.push(name);
   }

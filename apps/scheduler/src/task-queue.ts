@@ -1,6 +1,6 @@
 import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Logger, Metrics } from '@bunri/runtime';
+import { oncePerMessage, type Logger, type Metrics } from '@bunri/runtime';
 import { reconcileSchedules, type Schedule } from './schedules.ts';
 import type { Successes } from './successes.ts';
 import type { Task } from './task.ts';
@@ -46,8 +46,14 @@ export async function serveTasks(options: TaskQueueOptions): Promise<TaskQueue> 
     lockDuration: lockMs,
     stalledInterval: stalledCheckMs,
   });
-  queue.on('error', (error) => log.warn('queue trouble', { queue: queue.name, error }));
-  worker.on('error', (error) => log.warn('worker trouble', { queue: queue.name, error }));
+  queue.on(
+    'error',
+    oncePerMessage((error) => log.warn('queue trouble', { queue: queue.name, error })),
+  );
+  worker.on(
+    'error',
+    oncePerMessage((error) => log.warn('worker trouble', { queue: queue.name, error })),
+  );
 
   async function reconcile(): Promise<void> {
     // Two schedulers overlap while one is replaced: a tick is one job, and this keeps ticks from running side by side.

@@ -69,7 +69,8 @@ export const eventTypes = [
 ] as const;
 
 /**
- * One entry of a request's event stream. `seq` counts from 1 without gaps and is the SSE event id. An `answer.delta`
+ * One entry of a request's event stream. `seq` counts from 1 without gaps and is the SSE event id; of a very long
+ * stream the oldest entries go. An `answer.delta`
  * carries `{ offset, text }`: the text belongs at that character offset of the answer, and offset 0 starts afresh. After
  * `retried` a request that had failed is open again.
  */

@@ -54,7 +54,7 @@ test('a request that failed for the provider completes after a retry, from the s
   expect((await letters.list({})).data).toEqual([]);
 });
 
-test('a dead-letter queue stays empty because exhausted retries are acknowledged: ours holds them', async () => {
+test('incident: a dead-letter queue that stays empty because exhausted retries are acknowledged', async () => {
   const { submit, ended, records, flows, runs } = await startPipeline({
     rag: async () => await Promise.reject(new TransientError('model_unavailable', 'No answer.')),
   });

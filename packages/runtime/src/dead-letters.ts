@@ -240,7 +240,7 @@ for i = 3, #KEYS do redis.call('ZREM', KEYS[i], ARGV[1]) end
 return 'purged'`;
 
 /** As `records.remove`, but only while nobody has retried the request. */
-async function removeFailed(
+export async function removeFailed(
   { redis, keys }: RecordStore,
   { request: { id, owner }, generation }: RequestRecord,
 ): Promise<'purged' | 'closed' | 'gone'> {

@@ -67,6 +67,17 @@ test('what failed on our side is a dead letter until it is opened again, what th
   expect(await records.finishedBefore(Date.now() + 1, 10)).toEqual([id]);
 });
 
+test('who found a request overdue does not end it after it was opened again, nor take it out of the open ones', async () => {
+  const { record, records, id } = await failedRequest();
+  await records.reopen(record, { from: 'failed', deadlineAt: Date.now() + 60_000 });
+  const late = { code: 'deadline_exceeded', message: 'Late.', stage: null, retryable: true } as const;
+  expect(await records.fail(id, late, { overdue: true })).toEqual({ outcome: 'fenced' });
+  expect(await records.drop(id)).toBe(false);
+  expect(await records.open(10, 0)).toEqual([id]);
+  await records.cancel(id);
+  expect(await records.drop(id)).toBe(true);
+});
+
 test('a request with outputs from the start begins at its first stage without one', async () => {
   const { submit, ended, runs } = await startPipeline();
   const given: Partial<Record<StageName, unknown>> = { preprocess: outputs.preprocess, vision: outputs.vision };

@@ -225,6 +225,11 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       labelNames: ['queue'],
       registers,
     }),
+    deadLetters: new Gauge({
+      name: 'bunri_dead_letters',
+      help: "Requests that failed on our side or the provider's and are kept to be retried.",
+      registers,
+    }),
     openRequests: new Gauge({ name: 'bunri_open_requests', help: 'Requests that have not ended.', registers }),
     swept: new Counter({
       name: 'bunri_swept_total',

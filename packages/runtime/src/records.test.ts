@@ -322,6 +322,33 @@ test('a canceled request and one past its deadline are told to the workers', asy
   await subscriber.quit();
 });
 
+test('of dead letters only so many are kept, and what fails beyond is a finished request like others', async () => {
+  const own = createRecordStore({ redis, prefix: `${prefix}:few`, now: () => clock, maxDeadLetters: 2 });
+  for (let n = 0; n < 4; n += 1) {
+    const { id } = request();
+    await own.accept(request({ id }));
+    await own.fail(id, failure('model_unavailable', 'Away.'));
+  }
+  expect(await own.deadLetters(10)).toHaveLength(2);
+  expect(await own.finishedBefore(clock, 10)).toHaveLength(2);
+});
+
+test('a start that the connection repeats is no lost run', async () => {
+  const { run } = await inState('queued');
+  for (let n = 0; n < 4; n += 1) {
+    expect(await records.start({ ...run, token: 'process:1' })).toMatchObject({ outcome: 'started', lost: 0 });
+  }
+  expect(await records.start({ ...run, token: 'other:1' })).toMatchObject({ lost: 1 });
+});
+
+test('a suspect waits while its process runs another, and is not counted', async () => {
+  const { run, id } = await inState('queued');
+  for (const token of ['a:1', 'b:1', 'c:1']) await records.start({ ...run, token });
+  const before = await records.events(id, 0);
+  expect(await records.start({ ...run, token: 'd:1' }, true)).toEqual({ outcome: 'worn' });
+  expect(await records.events(id, 0)).toEqual(before);
+});
+
 test('the day of a transition counts it, in Seoul', async () => {
   clock = Date.parse('2026-03-01T15:30:00Z');
   expect(dayInSeoul(clock)).toBe('2026-03-02');

@@ -9,33 +9,10 @@ import {
   type StageName,
 } from '@bunri/queue-contracts';
 import { createKeys, dayInSeoul } from './keys.ts';
+import { changed, oneOf, type Refused, type StartResult } from './record-outcomes.ts';
 import { recordReads } from './record-reads.ts';
 import { scriptRunner, type ScriptName } from './record-scripts.ts';
 import { stagesLeft, type RequestRecord } from './record.ts';
-
-/** Why a transition changed nothing: the record is gone, the request is closed, or a later run holds the stage. */
-export type Refused = { outcome: 'gone' } | { outcome: 'closed'; status: RequestStatus } | { outcome: 'fenced' };
-
-export type StartResult =
-  | {
-      outcome: 'started';
-      attempt: number;
-      readyAt: number;
-      /** Runs of this stage that ended without a word. */
-      lost: number;
-      request: Request;
-      outputs: Partial<Record<StageName, unknown>>;
-    }
-  | { outcome: 'gone' }
-  | { outcome: 'closed'; status: RequestStatus }
-  /** An earlier run finished the stage and died before its job did. */
-  | { outcome: 'done' }
-  /** The deadline has passed. */
-  | { outcome: 'late' }
-  /** The job belongs to an earlier generation of the request. */
-  | { outcome: 'void' }
-  /** Whoever starts it dies: as many runs were lost as may be. */
-  | { outcome: 'worn' };
 
 export interface StageRun {
   readonly id: string;
@@ -62,6 +39,9 @@ export interface RecordStoreOptions {
   readonly retentionMs?: number;
   /** How long a request stays that failed for want of something on our side, in ms: an operator may retry it. */
   readonly deadLetterRetentionMs?: number;
+  /** How many of those are kept; what fails beyond stays as long as any finished request. Default 10,000. */
+  readonly maxDeadLetters?: number;
+  /** Default: Redis's clock. */
   readonly now?: () => number;
 }
 
@@ -73,6 +53,13 @@ const defaultRetentionMs = dayMs;
 const longestIdempotencyMs = dayMs;
 /** A stage that took this many workers with it takes no more: each loss costs up to 20 s of the request's time. */
 const maxLostRuns = 3;
+/**
+ * A request that took two workers with it may be what kills them, or have stood beside it. From then on a process runs one
+ * such request at a time, so that the next loss tells which it was, and the innocent ones get through.
+ */
+export const suspectAfter = 2;
+/** About 70 MB: in a bad hour, what fails must not fill Redis for a week. */
+const maxDeadLetters = 10_000;
 const defaultDeadLetterRetentionMs = 7 * dayMs;
 
 /**
@@ -81,6 +68,8 @@ const defaultDeadLetterRetentionMs = 7 * dayMs;
  */
 export function createRecordStore(options: RecordStoreOptions) {
   const { redis, prefix, retentionMs = defaultRetentionMs, now = Date.now } = options;
+  // The scripts go by Redis's clock: what is late is the same for all, whatever clock a process has.
+  const scriptNow = () => (options.now ? options.now() : '');
   const deadLetterRetentionMs = options.deadLetterRetentionMs ?? Math.max(retentionMs, defaultDeadLetterRetentionMs);
   // A key never outlives the record that it names.
   const idempotencyTtlMs = Math.min(longestIdempotencyMs, retentionMs);
@@ -88,12 +77,13 @@ export function createRecordStore(options: RecordStoreOptions) {
   const script = scriptRunner(redis);
 
   async function run(name: ScriptName, id: string, args: (string | number)[], more: readonly string[] = []) {
-    return await script(name, [keys.record(id), keys.events(id), ...more], [id, now(), ...args]);
+    return await script(name, [keys.record(id), keys.events(id), ...more], [id, scriptNow(), ...args]);
   }
 
   const fenced = async (name: ScriptName, { id, stage, token }: StageRun, args: (string | number)[], more?: string[]) =>
     await run(name, id, [stage, token, ...args], more);
   const statistics = () => keys.statistics(dayInSeoul(now()));
+  const ending = [deadLetterRetentionMs, options.maxDeadLetters ?? maxDeadLetters, finalStage];
   /** What a script needs that counts and closes. */
   const closing = () => [statistics(), keys.deadlines, keys.unqueued, keys.finished];
 
@@ -133,13 +123,18 @@ export function createRecordStore(options: RecordStoreOptions) {
       return { outcome, id: reply[1] ?? request.id, turn: Number(reply[2] ?? 0) };
     },
 
-    /** A worker takes the stage. On `started` the run's token is the stage's fence, and `outputs` has what the stage reads. */
-    async start(stageRun: StageRun): Promise<StartResult> {
+    /** A worker takes the stage; `suspectHeld` where it runs one already that was lost twice. On `started` the run's token is the stage's fence, and `outputs` has what the stage reads. */
+    async start(stageRun: StageRun, suspectHeld = false): Promise<StartResult> {
       const { stage, generation = 0 } = stageRun;
       const reads = stageReads(stage);
       const more = stage === finalStage ? [keys.unqueued, keys.turns] : [keys.unqueued];
-      const reply = await fenced('start', stageRun, [generation, maxLostRuns, ...reads], more);
-      const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'void', 'done', 'late', 'worn']);
+      const reply = await fenced(
+        'start',
+        stageRun,
+        [generation, maxLostRuns, suspectAfter, suspectHeld ? 'held' : '', ...reads],
+        more,
+      );
+      const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'void', 'done', 'late', 'worn', 'isolated']);
       if (outcome === 'closed') return { outcome, status: reply[1] as RequestStatus };
       if (outcome !== 'started') return { outcome };
       const [, attempt, readyAt, request, lost, ...outputs] = reply;
@@ -183,7 +178,7 @@ export function createRecordStore(options: RecordStoreOptions) {
     /** The run was given back unharmed: it does not count as an attempt. Only in an outage its starts go on counting, as waits grow with them. */
     async release(
       stageRun: StageRun,
-      reason: 'shutdown' | 'rate_limited' | 'shared_work' | 'isolated' | 'storage_unavailable',
+      reason: 'shutdown' | 'rate_limited' | 'shared_work' | 'storage_unavailable',
     ): Promise<{ outcome: 'yielded' } | Refused> {
       const data = JSON.stringify({ stage: stageRun.stage, reason });
       const takenBack = reason === 'storage_unavailable' ? 0 : 1;
@@ -197,27 +192,32 @@ export function createRecordStore(options: RecordStoreOptions) {
 
     /**
      * Ends an open request with a typed error. With a `token`, only the run that holds the stage may; with a `generation`,
-     * only while the request has not been opened again since. What an operator may repair is kept as a dead letter.
+     * only while the request has not been opened again since; `overdue`, only past its deadline. What an operator may repair
+     * is kept as a dead letter.
      */
     async fail(
       id: string,
       error: Failure,
-      fence: { token?: string | undefined; generation?: number | undefined } = {},
+      fence: { token?: string | undefined; generation?: number | undefined; overdue?: boolean } = {},
     ): Promise<{ outcome: 'ended' } | Refused> {
-      const { token = '', generation = '' } = fence;
+      const { token = '', generation = '', overdue = false } = fence;
       // Workers that still hold the request hear why; the run that fails it is already ending.
       const tell = token === '' && error.code === 'deadline_exceeded' ? 'deadline' : '';
-      const dead = isDeadLetter(error.code);
-      const retention = dead ? deadLetterRetentionMs : retentionMs;
-      const args = [retention, 'failed', JSON.stringify(error), error.stage ?? '', token, error.code];
-      const index = dead ? [...closing().slice(0, -1), keys.dead] : closing();
-      return changed(await run('end', id, [...args, keys.control, tell, generation], index), 'ended');
+      const args = [retentionMs, 'failed', JSON.stringify(error), error.stage ?? '', token, error.code];
+      const fences = [generation, overdue ? 'overdue' : ''];
+      const index = [...closing(), keys.turns, ...(isDeadLetter(error.code) ? [keys.dead] : [])];
+      return changed(await run('end', id, [...args, keys.control, tell, ...fences, ...ending], index), 'ended');
+    },
+
+    /** Takes a closed or removed request out of the indexes of open ones. @returns whether it was. */
+    async drop(id: string): Promise<boolean> {
+      return (await run('drop', id, [], [keys.deadlines, keys.unqueued]))[0] === 'dropped';
     },
 
     /** Ends an open request at its owner's wish and tells every worker to abort what it has in flight for it. */
     async cancel(id: string): Promise<{ outcome: 'ended' } | Refused> {
-      const args = [retentionMs, 'canceled', '', '', '', '', keys.control, 'canceled', ''];
-      return changed(await run('end', id, args, closing()), 'ended');
+      const args = [retentionMs, 'canceled', '', '', '', '', keys.control, 'canceled', '', '', ...ending];
+      return changed(await run('end', id, args, [...closing(), keys.turns]), 'ended');
     },
 
     /**
@@ -266,18 +266,6 @@ export function createRecordStore(options: RecordStoreOptions) {
       await transaction.exec();
     },
   };
-}
-
-function changed<Outcome extends string>(reply: string[], outcome: Outcome): { outcome: Outcome } | Refused {
-  const first = oneOf(reply[0], [outcome, 'gone', 'closed', 'fenced'] as const);
-  if (first === 'closed') return { outcome: 'closed', status: reply[1] as RequestStatus };
-  return { outcome: first } as { outcome: Outcome } | Refused;
-}
-
-function oneOf<const Word extends string>(word: string | undefined, words: readonly Word[]): Word {
-  const found = words.find((known) => known === word);
-  if (found === undefined) throw new Error(`a record script answered ${String(word)}`);
-  return found;
 }
 
 function cachedFields(outputs: Partial<Record<StageName, unknown>>, at: number): (string | number)[] {

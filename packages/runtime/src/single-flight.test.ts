@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { stages } from '@bunri/queue-contracts';
-import { SharedWorkError } from './errors.ts';
+import { SharedWorkError, StageAbort } from './errors.ts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 
 afterEach(closePipelines);
@@ -37,8 +37,15 @@ test('the same work in flight is done once, and whoever waits for it holds no sl
   expect(performance.now() - startedAt).toBeLessThan(2_500);
 });
 
+/** A pipeline with open requests of these names. */
+async function withOpen(...ids: string[]) {
+  const pipeline = await startPipeline();
+  for (const id of ids) await pipeline.redis.hset(pipeline.records.keys.record(id), 'status', 'running');
+  return pipeline;
+}
+
 test('work whose worker died is taken again by the same request, and by others only when it has ended', async () => {
-  const { flights } = await startPipeline();
+  const { flights } = await withOpen('req_a', 'req_b', 'req_c');
   const inFlight = Promise.withResolvers<string>();
   const first = flights.run('key', 'req_a', async () => await inFlight.promise);
   await expect(flights.run('key', 'req_b', async () => await Promise.resolve('b'))).rejects.toThrow(SharedWorkError);
@@ -53,8 +60,18 @@ test('work whose worker died is taken again by the same request, and by others o
   expect(await other).toBe('b');
 });
 
+test('nothing is paid for a request that was canceled, or whose store came back empty', async () => {
+  const { flights, redis, records } = await withOpen('req_a', 'req_b');
+  await redis.hset(records.keys.record('req_a'), 'status', 'canceled');
+  await redis.del(records.keys.record('req_b'));
+  for (const id of ['req_a', 'req_b']) {
+    const paid = flights.run('key', id, async () => await Promise.reject(new Error('paid')));
+    await expect(paid).rejects.toEqual(new StageAbort('closed'));
+  }
+});
+
 test('work that failed is free for the next', async () => {
-  const { flights } = await startPipeline();
+  const { flights } = await withOpen('req_a', 'req_b');
   await expect(flights.run('key', 'req_a', async () => await Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(await flights.run('key', 'req_b', async () => await Promise.resolve('yes'))).toBe('yes');
 });

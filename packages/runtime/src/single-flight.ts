@@ -1,16 +1,19 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { stageJobId, stages, type StageName } from '@bunri/queue-contracts';
-import { SharedWorkError } from './errors.ts';
+import { SharedWorkError, StageAbort } from './errors.ts';
 import { createKeys } from './keys.ts';
 import type { Metrics } from './metrics.ts';
 import { StoreUnavailable } from './patient-records.ts';
 
 /**
- * KEYS 1 lease, 2 waiters. ARGV 1 request id, 2 ttl ms, 3 job id of the waiter. A lease is taken again by the request that
- * holds it: its job runs once more after its worker died. Answers the fencing token, or the lease's remaining ms, negative.
+ * KEYS 1 lease, 2 waiters, 3 record. ARGV 1 request id, 2 ttl ms, 3 job id of the waiter. A lease is taken again by the
+ * request that holds it: its job runs once more after its worker died. Answers the fencing token, or the lease's remaining
+ * ms, negative, or false where nobody waits for the work any more: the request has ended, or its store came back empty.
  */
 const takeLease = `
+local status = redis.call('HGET', KEYS[3], 'status')
+if status ~= 'running' and status ~= 'queued' then return false end
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if holder and holder ~= ARGV[1] then
   redis.call('SADD', KEYS[2], ARGV[3])
@@ -57,10 +60,15 @@ export function createSingleFlight(options: {
   const { redis, prefix, stage, metrics } = options;
   const keys = createKeys(prefix);
   const queue = new Queue(stages[stage].queue, { connection: redis, prefix });
-  redis.defineCommand('bunri_takeLease', { lua: takeLease, numberOfKeys: 2 });
+  redis.defineCommand('bunri_takeLease', { lua: takeLease, numberOfKeys: 3 });
   redis.defineCommand('bunri_endLease', { lua: endLease, numberOfKeys: 2 });
   const scripts = redis as unknown as {
-    bunri_takeLease(lease: string, waiters: string, ...args: (string | number)[]): Promise<number>;
+    bunri_takeLease(
+      lease: string,
+      waiters: string,
+      record: string,
+      ...args: (string | number)[]
+    ): Promise<number | null>;
     bunri_endLease(lease: string, waiters: string, ...args: (string | number)[]): Promise<string[]>;
   };
   // Longer than any run of the stage, so that a lease never ends under its holder.
@@ -76,11 +84,12 @@ export function createSingleFlight(options: {
     async run(key, requestId, work) {
       const names = [keys.lease(stage, key), keys.leaseWaiters(stage, key)] as const;
       const token = await scripts
-        .bunri_takeLease(...names, requestId, ttlMs, stageJobId(requestId, stage))
+        .bunri_takeLease(...names, keys.record(requestId), requestId, ttlMs, stageJobId(requestId, stage))
         .catch((error: unknown) => {
           // Nothing is paid for yet, and without the lease it might be twice: the job goes back unharmed.
           throw new StoreUnavailable('the lease could not be taken', { cause: error });
         });
+      if (token === null) throw new StageAbort('closed');
       if (token <= 0) {
         metrics.sharedWork.inc({ stage, role: 'waited' });
         throw new SharedWorkError(Math.min(longestWaitMs, Math.max(1, -token)));

@@ -14,7 +14,7 @@ import { PermanentError, StageAbort, type AbortCause } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { patientRecords, StoreUnavailable } from './patient-records.ts';
-import type { RecordStore, StageRun } from './records.ts';
+import { suspectAfter, type RecordStore, type StageRun } from './records.ts';
 import { refuse, settle, toError } from './stage-settle.ts';
 import { stageCounters } from './statistics.ts';
 
@@ -66,7 +66,7 @@ export type RunEnd =
   | { end: 'retry'; error: Error }
   | { end: 'released' }
   | { end: 'rate_limited'; retryAfterMs: number }
-  /** Somebody else does the same work; to be looked at again after the wait. */
+  /** Somebody else does the same work, or the job was put off alone; to be looked at again after the wait. */
   | { end: 'waiting'; waitMs: number };
 
 /**
@@ -132,14 +132,10 @@ async function take<S extends StageName>(
   { job, data, log, controller, startedAt }: Taking,
 ): Promise<{ end: RunEnd; cached: boolean }> {
   const { stage, records, metrics, now = Date.now } = runner;
-  const taken = await records.start(run);
+  const taken = await records.start(run, runner.suspects.held);
   if (taken.outcome !== 'started') return { end: await refuse(runner, run, taken), cached: false };
   metrics.stageWaitSeconds.observe({ stage }, Math.max(0, startedAt - taken.readyAt) / 1000);
   const suspect = taken.lost >= suspectAfter;
-  if (suspect && runner.suspects.held) {
-    await records.release(run, 'isolated');
-    return { end: { end: 'waiting', waitMs: isolationWaitMs }, cached: false };
-  }
   if (suspect) runner.suspects.held = true;
   const input = { request: taken.request, ...taken.outputs };
   const lastAttempt = job.attemptsMade + 1 >= job.attempts;
@@ -156,13 +152,6 @@ async function take<S extends StageName>(
   }
   return { end: await finish(runner, run, result, now() - startedAt), cached: result.cached };
 }
-
-/**
- * A request that took two workers with it may be what kills them, or have stood beside it. From then on a process runs one
- * such request at a time, so that the next loss tells which it was, and the innocent ones get through.
- */
-const suspectAfter = 2;
-const isolationWaitMs = 1_000;
 
 /** Ends the run at the stage's time-out or the request's deadline, whichever is first. */
 function boundTime(controller: AbortController, timeoutMs: number, data: JobData, now: () => number): NodeJS.Timeout {

@@ -1,5 +1,5 @@
 import { afterEach, expect, jest, test } from '@jest/globals';
-import { TransientError } from './errors.ts';
+import { DeferredError, TransientError } from './errors.ts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 import { outageWaitMs } from './stage-settle.ts';
 
@@ -20,6 +20,29 @@ test('while storage is away a request waits, longer than its attempts would last
   expect(record.status).toBe('completed');
   expect(types.filter((type) => type === 'stage.released')).toHaveLength(6);
   expect(types).not.toContain('stage.retrying');
+});
+
+test('a job that is deferred waits alone and spends no attempt, while others of its queue are answered', async () => {
+  let runs = 0;
+  const { submit, ended } = await startPipeline(
+    {
+      vision: async () => {
+        runs += 1;
+        // Of two, whichever comes first.
+        if (runs === 1) throw new DeferredError(1_500, 'this one');
+        return await Promise.resolve(outputs.vision);
+      },
+    },
+    { concurrency: 1 },
+  );
+  const startedAt = performance.now();
+  const ids = [await submit(), await submit()];
+  const all = await Promise.all(ids.map(async (id) => ({ ...(await ended(id)), at: performance.now() - startedAt })));
+  const [quick, slow] = all.toSorted((a, b) => a.at - b.at);
+  expect(quick?.at).toBeLessThan(1_500);
+  expect(slow?.at).toBeGreaterThan(1_500);
+  expect(slow?.types.filter((type) => type === 'stage.released')).toHaveLength(1);
+  expect(slow?.record.stages.vision.attempts).toBe(1);
 });
 
 test('when no time is left to wait, the request fails with what it waited for', async () => {

@@ -1,5 +1,6 @@
 import { failure, type Failure, type FailureCode, type StageName } from '@bunri/queue-contracts';
 import {
+  DeferredError,
   PermanentError,
   RateLimitedError,
   SharedWorkError,
@@ -27,11 +28,14 @@ export async function refuse(runner: Runner, run: StageRun, taken: NotStarted): 
       return { end: 'failed', error: new PermanentError('internal_error', 'the record of this request is gone') };
     case 'late':
       return await failRequest(runner, run, failure('deadline_exceeded', deadlineMessage, stage));
+    case 'isolated':
+      return { end: 'waiting', waitMs: isolationWaitMs };
     case 'worn':
       return await failRequest(runner, run, failure('worker_lost', lostMessage, stage));
   }
 }
 
+const isolationWaitMs = 1_000;
 const deadlineMessage =
   'The answer was not ready before the deadline. Send the request again, with a later deadline if it may wait.';
 const lostMessage =
@@ -62,6 +66,12 @@ export async function settle(runner: Runner, run: StageRun, facts: RunFacts, err
     metrics.rateLimited.inc({ stage });
     return { end: 'rate_limited', retryAfterMs: error.retryAfterMs };
   }
+  if (error instanceof DeferredError) {
+    await records.release(run, 'rate_limited');
+    metrics.rateLimited.inc({ stage });
+    // Up to a tenth more, so that those who were told the same do not all come back at once.
+    return { end: 'waiting', waitMs: Math.ceil(error.waitMs * (1 + Math.random() / 10)) };
+  }
   if (error instanceof SharedWorkError) {
     await records.release(run, 'shared_work');
     return { end: 'waiting', waitMs: error.waitMs };
@@ -79,7 +89,10 @@ export async function settle(runner: Runner, run: StageRun, facts: RunFacts, err
     await records.retry(run, code);
     return { end: 'retry', error };
   }
-  await records.fail(run.id, failure(code, clientMessage(error), stage), { token: run.token });
+  await records.fail(run.id, failure(code, clientMessage(error), stage), {
+    token: run.token,
+    generation: run.generation,
+  });
   return { end: 'failed', error };
 }
 
@@ -101,6 +114,7 @@ export function outageWaitMs({ starts, leftMs }: Pick<RunFacts, 'starts' | 'left
 async function settleAbort(runner: Runner, run: StageRun, cause: Exclude<AbortCause, 'timeout'>): Promise<RunEnd> {
   switch (cause) {
     case 'canceled':
+    case 'closed':
       return { end: 'skipped' };
     case 'deadline':
       return await failRequest(runner, run, failure('deadline_exceeded', deadlineMessage, run.stage));

@@ -12,6 +12,7 @@ import {
 import { createAbortRegistry, listenForAborts } from './abort-registry.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import { oncePerMessage } from './once-per-message.ts';
 import type { ProcessLife } from './process.ts';
 import type { RecordStore } from './records.ts';
 import { runStage, type Handler, type RunEnd } from './stage-run.ts';
@@ -68,7 +69,12 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
         attempts: job.opts.attempts ?? 1,
         token: `${processToken}:${runs}`,
       };
-      await settleJob({ redis, worker, job, lockToken }, await runStage(runner, facts, registry));
+      const endRenewal = keepLocked(job, lockToken, lock.durationMs, log);
+      try {
+        await settleJob({ redis, worker, job, lockToken }, await runStage(runner, facts, registry));
+      } finally {
+        endRenewal();
+      }
     },
     {
       connection: redis,
@@ -76,6 +82,8 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
       concurrency,
       autorun: false,
       lockDuration: lock.durationMs,
+      // BullMQ renews by the time of day, which steps when this process's clock is put right.
+      skipLockRenewal: true,
       stalledInterval: lock.stalledCheckMs,
       maxStalledCount,
       // Workers stop together at a rate limit only if they have a limiter; this one never limits by itself.
@@ -87,9 +95,6 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
     'error',
     oncePerMessage((error) => log.warn('worker trouble', { stage, error })),
   );
-  // A lock that could not be renewed is no reason to stop: the work is paid for already, and the record's fence decides
-  // whose result counts, this run's or that of the one that repeats it.
-  worker.on('lockRenewalFailed', (jobIds: string[]) => log.warn('locks were lost', { stage, count: jobIds.length }));
   worker.on('failed', (job) => {
     // Jobs also fail without a run of ours (stalled too often, a child's failure). For an open request this is the end;
     // for a closed one, as after every failed run, it changes nothing.
@@ -134,6 +139,19 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   return { running: () => worker.isRunning() && !worker.isPaused() && !life.stopping };
 }
 
+/**
+ * Renews the job's lock until the returned function is called. A lock that could not be renewed is no reason to stop: the
+ * work is paid for already, and the record's fence decides whose result counts, this run's or that of the one that repeats it.
+ */
+function keepLocked(job: Job, lockToken: string, durationMs: number, log: Logger): () => void {
+  const timer = setInterval(() => {
+    job.extendLock(lockToken, durationMs).catch((error: unknown) => {
+      log.warn('a lock could not be renewed', { job_id: job.id, error });
+    });
+  }, durationMs / 2);
+  return () => clearInterval(timer);
+}
+
 /** Tells BullMQ how the run ended, in the only way it understands: by returning or by what is thrown. */
 async function settleJob(
   { redis, worker, job, lockToken }: { redis: Redis; worker: Worker; job: Job; lockToken: string },
@@ -157,7 +175,8 @@ async function settleJob(
     case 'rate_limited': {
       // Up to a tenth more than asked, so that the pods do not all come back in the same millisecond.
       const pauseMs = Math.ceil(result.retryAfterMs * (1 + Math.random() / 10));
-      await pauseQueue(redis, worker, pauseMs);
+      // Where Redis has no room for the pause, this job waits all the same, and the others hear it for themselves.
+      await pauseQueue(redis, worker, pauseMs).catch(() => undefined);
       return await handBack(job, lockToken, pauseMs);
     }
   }
@@ -185,17 +204,6 @@ end`;
 /** Of several workers that were told to wait, the one that was told to wait longest decides for all. */
 async function pauseQueue(redis: Redis, worker: Worker, pauseMs: number): Promise<void> {
   await redis.eval(pauseScript, 1, worker.toKey('limiter'), pauseMs);
-}
-
-/** A listener that is called for a message again only when another came in between, or after ten seconds. */
-function oncePerMessage(listener: (error: Error) => void): (error: Error) => void {
-  let last = { message: '', at: 0 };
-  return (error) => {
-    const at = Date.now();
-    if (error.message === last.message && at - last.at < 10_000) return;
-    last = { message: error.message, at };
-    listener(error);
-  };
 }
 
 /** Exponential with a cap; `random` in [0, 1) takes away up to the jitter's share. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { Redis } from 'ioredis';
-import type { Request, RequestEvent } from '@bunri/queue-contracts';
+import { failure, type Request, type RequestEvent } from '@bunri/queue-contracts';
 import { newRequestId } from './enqueue.ts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 import { createRecordStore } from './records.ts';
@@ -53,6 +53,22 @@ test('an owner with a long line does not stand before one with a short line', as
   });
 });
 
+test('an owner does not pay turns for requests that came to nothing', async () => {
+  await withTurns(async ({ accept, reach, records }) => {
+    const first = await accept('bob');
+    for (let n = 0; n < 20; n += 1) {
+      const { id } = await accept('ann');
+      if (n % 2 === 0) await records.cancel(id);
+      else await records.fail(id, failure('image_undecodable', 'No image.'));
+    }
+    expect((await accept('ann')).turn).toBe(0);
+    // One that reached the final stage has had its turn, however it ends.
+    await reach(first.id);
+    await records.cancel(first.id);
+    expect((await accept('bob')).turn).toBe(1);
+  });
+});
+
 test('turns begin anew when nothing is open, and classes have their own', async () => {
   await withTurns(async ({ accept, records }) => {
     const { id } = await accept('ann');
@@ -70,7 +86,7 @@ test("behind another owner's 300 interactive and 300 batch requests, one request
   const { submit, feed, runs } = await startPipeline(
     {
       vision: async () => {
-        await delay(40);
+        await delay(200);
         return outputs.vision;
       },
     },

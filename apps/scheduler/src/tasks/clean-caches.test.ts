@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { z } from 'zod';
+import { failure } from '@bunri/queue-contracts';
 import { createResultCache } from '@bunri/runtime';
 import { openWorld, sampleRequest, sampleRun, type World } from '../fixture.ts';
 import { cleanCaches } from './clean-caches.ts';
@@ -46,6 +47,21 @@ test('a finished request goes with every index entry after its retention, and an
   expect(await records.listIds('test', Date.now() + dayMs, 10)).toEqual([open.id]);
 });
 
+test('a dead letter outlives the finished requests and goes after its own retention', async () => {
+  const { records } = world;
+  const [left, retried] = [sampleRequest(), sampleRequest()];
+  for (const { id, ...request } of [left, retried]) {
+    await records.accept({ id, ...request });
+    await records.fail(id, failure('model_unavailable', 'Away.'));
+  }
+  expect(await clean(recordRetentionMs + 60_000).task(sampleRun())).toMatchObject({ records: 0, dead_letters: 0 });
+  const record = await records.get(retried.id);
+  if (record) await records.reopen(record, { from: 'failed' });
+  expect(await clean(deadLetterRetentionMs + 60_000).task(sampleRun())).toMatchObject({ dead_letters: 1 });
+  expect(await records.get(left.id)).toBeNull();
+  expect(await records.get(retried.id)).toMatchObject({ status: 'queued' });
+});
+
 test('what Redis has expired by itself leaves no entry behind', async () => {
   const { records, redis } = world;
   const request = sampleRequest({ owner: 'owner:with:colons' });
@@ -53,7 +69,7 @@ test('what Redis has expired by itself leaves no entry behind', async () => {
   await records.cancel(request.id);
   await redis.del(records.keys.record(request.id), records.keys.events(request.id));
 
-  const { task } = clean(recordRetentionMs + dayMs + 60_000);
+  const { task } = clean(deadLetterRetentionMs + dayMs + 60_000);
   expect(await task(sampleRun())).toMatchObject({ records: 1, owner_entries: 1 });
   expect(await redis.exists(records.keys.finished, records.keys.owner('owner:with:colons'))).toBe(0);
 });

@@ -1,4 +1,4 @@
-import { type Metrics, type RecordStore, type ResultCache } from '@bunri/runtime';
+import { removeFailed, type Metrics, type RecordStore, type ResultCache } from '@bunri/runtime';
 import type { Task } from '../task.ts';
 
 export interface CleanCachesDeps {
@@ -22,6 +22,7 @@ const longestDeadlineMs = 24 * 3600 * 1000;
  */
 export function cleanCaches(deps: CleanCachesDeps): Task {
   const { records, cache, metrics, cacheRetentionMs, recordRetentionMs, deadLetterRetentionMs, now = Date.now } = deps;
+  const longestRetentionMs = Math.max(recordRetentionMs, deadLetterRetentionMs);
   return async ({ signal }) => {
     const cacheEntries = await cache.removeStoredBefore(now() - cacheRetentionMs);
     metrics.deletedObjects.inc({ kind: 'cache' }, cacheEntries);
@@ -29,7 +30,7 @@ export function cleanCaches(deps: CleanCachesDeps): Task {
     metrics.deletedObjects.inc({ kind: 'record' }, finished);
     const dead = await remove(records, 'deadBefore', now() - deadLetterRetentionMs, signal);
     metrics.deletedObjects.inc({ kind: 'dead_letter' }, dead);
-    const listed = await trimOwners(records, now() - recordRetentionMs - longestDeadlineMs, signal);
+    const listed = await trimOwners(records, now() - longestRetentionMs - longestDeadlineMs, signal);
     return { cache_entries: cacheEntries, records: finished, dead_letters: dead, owner_entries: listed };
   };
 }
@@ -49,7 +50,9 @@ async function remove(
       ids.map(async (id) => {
         // Of a record that has expired the owner is not known any more; trimming the owners' lists finds its entry.
         const record = await records.get(id);
-        await records.remove(id, record?.request.owner ?? '');
+        // A dead letter may have been retried a moment ago.
+        if (record && index === 'deadBefore') await removeFailed(records, record);
+        else await records.remove(id, record?.request.owner ?? '');
       }),
     );
     removed += ids.length;

@@ -36,9 +36,11 @@ export async function requeueStuck(
     const ids = await records.open(batch, offset);
     if (ids.length === 0) return requeued;
     const places = await placesOf(records, ids, now() - settledMs);
-    for (const { id } of await stuck(records, prefix, places)) {
+    for (const { id, stage, generation } of await stuck(records, prefix, places)) {
       const record = await readable(records, id, log);
       if (record === null || record === 'unreadable') continue;
+      // The record hears of an end before the job does: one that has moved on by now had only been read in between.
+      if (record.generation !== generation || stagesLeft(record)[0] !== stage) continue;
       const reopened = await records.reopen(record, { from: 'open' });
       if (reopened.outcome !== 'reopened') continue;
       await flows.add(flowOrder(reopened.record));
@@ -70,17 +72,18 @@ async function stuck({ redis }: RecordStore, prefix: string, places: Place[]): P
     const own = stageJobId(id, stage, generation);
     const before = stageOrder[stageOrder.indexOf(stage) - 1] ?? stage;
     const queue = `${prefix}:${stages[stage].queue}`;
-    pipeline.hmget(`${queue}:${own}`, 'timestamp', 'finishedOn');
-    pipeline.zscore(`${queue}:waiting-children`, own);
+    // The child first: a parent that still waits after its child's end was read waits in vain.
     pipeline.hmget(
       `${prefix}:${stages[before].queue}:${stageJobId(id, before, generation)}`,
       'timestamp',
       'finishedOn',
     );
+    pipeline.hmget(`${queue}:${own}`, 'timestamp', 'finishedOn');
+    pipeline.zscore(`${queue}:waiting-children`, own);
   }
   const replies = await results(pipeline);
   return places.filter((_, i) => {
-    const [own, waitsForChild, before] = replies.slice(i * 3, i * 3 + 3) as [Job, string | null, Job];
+    const [before, own, waitsForChild] = replies.slice(i * 3, i * 3 + 3) as [Job, Job, string | null];
     return hasEnded(own) || (waitsForChild !== null && hasEnded(before));
   });
 }

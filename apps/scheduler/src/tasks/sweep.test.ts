@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { stageJobId, stageOrder, type StageName } from '@bunri/queue-contracts';
-import { createFlowQueue, type FlowQueue } from '@bunri/runtime';
+import { createFlowQueue, createRecordStore, type FlowQueue } from '@bunri/runtime';
 import { openWorld, sampleRequest, sampleRun, type World } from '../fixture.ts';
 import { sweep } from './sweep.ts';
 
@@ -20,8 +20,10 @@ afterEach(async () => {
 
 /** The sweep, that many ms from now. */
 async function sweepIn(ms: number) {
-  const { records, prefix, metrics } = world;
-  return await sweep({ records, flows, prefix, metrics, now: () => Date.now() + ms })(sampleRun());
+  const { redis, prefix, metrics } = world;
+  const now = () => Date.now() + ms;
+  const records = createRecordStore({ redis, prefix, now });
+  return await sweep({ records, flows, prefix, metrics, now })(sampleRun());
 }
 
 async function jobCount(): Promise<number> {
@@ -142,7 +144,7 @@ test('a request that is queued again and again without a result ends with a type
   const { records, redis, prefix } = world;
   const id = await atVision(async (job) => await redis.del(...stageOrder.map(job)));
   for (let generation = 1; generation <= 3; generation += 1) {
-    expect(await sweepIn(40_000)).toMatchObject({ requeued: 1 });
+    expect(await sweepIn(35_000 * generation)).toMatchObject({ requeued: 1 });
     const start = await records.start({ id, stage: 'vision', token: `${generation}`, generation });
     expect(start.outcome).toBe(generation < 3 ? 'started' : 'worn');
     const names = await redis.keys(`${prefix}:*:${id}-*`);
@@ -186,4 +188,21 @@ test('a record that cannot be read keeps no other from being swept', async () =>
   await redis.hset(records.keys.record(broken.id), 'request', '{}');
   expect(await sweepIn(60_000)).toMatchObject({ without_flow: 1 });
   expect(await sweepIn(121_000)).toMatchObject({ overdue: 2 });
+});
+
+test('a request that goes on while the sweep looks at it is not queued again', async () => {
+  const { redis, prefix } = world;
+  const id = await atVision(async (job) => await redis.hset(job('vision'), 'finishedOn', 1));
+  const now = () => Date.now() + 40_000;
+  const records = createRecordStore({ redis, prefix, now });
+  // Between the look at the jobs and the second look at the record, the stage's result is written.
+  const get = async (asked: string) => {
+    const run = { id: asked, stage: 'vision', token: 'a' } as const;
+    await records.start(run);
+    await records.finish(run, { output: { n: 1 }, durationMs: 1, cached: false });
+    return await records.get(asked);
+  };
+  const task = sweep({ records: { ...records, get }, flows, prefix, metrics: world.metrics, now });
+  expect(await task(sampleRun())).toEqual(nothing);
+  expect(await records.get(id)).toMatchObject({ generation: 0, stages: { llm: { lost: 0 } } });
 });

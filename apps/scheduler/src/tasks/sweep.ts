@@ -48,11 +48,16 @@ async function closeOverdue({ records, now = Date.now }: SweepDeps, signal: Abor
     signal.throwIfAborted();
     const ids = await records.overdue(now(), batch);
     if (ids.length === 0) return { closed, dropped };
-    const results = await Promise.all(ids.map(async (id) => ({ id, ...(await records.fail(id, error)) })));
+    const results = await Promise.all(
+      ids.map(async (id) => ({ id, ...(await records.fail(id, error, { overdue: true })) })),
+    );
     const stale = results.filter(({ outcome }) => outcome !== 'ended').map(({ id }) => id);
-    await dropFromIndexes(records, stale);
-    dropped += stale.length;
-    closed += ids.length - stale.length;
+    const gone = await dropFromIndexes(records, stale);
+    const ended = ids.length - stale.length;
+    dropped += gone;
+    closed += ended;
+    // By Redis's clock the rest is not late yet, or was opened again.
+    if (gone + ended === 0) return { closed, dropped };
   }
 }
 
@@ -76,10 +81,10 @@ async function repairUnqueued({ records, flows, prefix, now = Date.now }: SweepD
         stale.push(id);
       }
     }
-    await dropFromIndexes(records, stale);
-    dropped += stale.length;
+    const gone = await dropFromIndexes(records, stale);
+    dropped += gone;
     // What was dropped has moved the rest of the index forward.
-    offset += ids.length - stale.length;
+    offset += ids.length - gone;
   }
 }
 
@@ -96,12 +101,8 @@ async function withoutRoot({ redis, keys }: RecordStore, prefix: string, ids: st
   return ids.filter((_, i) => exists[i] === 0);
 }
 
-/** Takes out entries whose record is gone, or closed without them. */
-async function dropFromIndexes({ redis, keys }: RecordStore, ids: string[]): Promise<void> {
-  if (ids.length === 0) return;
-  await redis
-    .multi()
-    .zrem(keys.deadlines, ...ids)
-    .zrem(keys.unqueued, ...ids)
-    .exec();
+/** Takes out entries whose record is gone, or closed without them. @returns how many. */
+async function dropFromIndexes(records: RecordStore, ids: string[]): Promise<number> {
+  const dropped = await Promise.all(ids.map(async (id) => await records.drop(id)));
+  return dropped.filter(Boolean).length;
 }

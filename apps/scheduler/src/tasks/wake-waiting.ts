@@ -44,37 +44,31 @@ async function wakeDelayed({ redis }: RecordStore, queue: Queue, at: number): Pr
     ...(await redis.zrangebyscore(key, '-inf', (at - overdueMs) * delayedScale, ...limit)),
     ...(await redis.zrangebyscore(key, (at + longestDelayMs) * delayedScale, '+inf', ...limit)),
   ];
-  return await each(queue, ids, async (job) => await job.promote());
+  return await each(queue, ids, async (job) => {
+    await job.promote();
+    return true;
+  });
 }
 
 async function raiseAged({ redis, keys }: RecordStore, queue: Queue, at: number): Promise<number> {
   const first = priorityOf('batch', 0) * priorityScale;
   const ids = await redis.zrangebyscore(queue.toKey('prioritized'), first, '+inf', 'LIMIT', 0, mostRaised);
-  const aged = ids.filter((id) => createdAt(id) < at - batchPatienceMs);
-  if (aged.length === 0) return 0;
+  if (ids.length === 0) return 0;
   const turn = Number((await redis.hget(keys.turns, 'interactive')) ?? 0);
-  return await each(
-    queue,
-    aged,
-    async (job) => await job.changePriority({ priority: priorityOf('interactive', turn) }),
-  );
+  return await each(queue, ids, async (job) => {
+    // Of the job, not of the request: one that is retried after a day has not stood for a day.
+    if (job.timestamp >= at - batchPatienceMs) return false;
+    await job.changePriority({ priority: priorityOf('interactive', turn) });
+    return true;
+  });
 }
 
 /** A job that was taken in the meantime needs no help. @returns how many were changed. */
-async function each(queue: Queue, ids: string[], change: (job: Job) => Promise<unknown>): Promise<number> {
+async function each(queue: Queue, ids: string[], change: (job: Job) => Promise<boolean>): Promise<number> {
   let changed = 0;
   for (const id of ids) {
     const job = await Job.fromId(queue, id);
-    if (!job) continue;
-    await change(job).then(
-      () => (changed += 1),
-      () => undefined,
-    );
+    if (job && (await change(job).catch(() => false))) changed += 1;
   }
   return changed;
-}
-
-/** A request's id begins with its time: the first 48 bits of a UUID v7 (RFC 9562). */
-function createdAt(jobId: string): number {
-  return Number.parseInt(jobId.slice('req_'.length, 'req_'.length + 12), 16);
 }
