@@ -32,6 +32,14 @@ interface Probe {
   readonly failureThreshold: number;
 }
 
+interface TopologySpread {
+  readonly topologyKey: string;
+  readonly maxSkew: number;
+  readonly labelSelector: { readonly matchLabels: Record<string, string> };
+  readonly matchLabelKeys?: readonly string[];
+  readonly nodeAffinityPolicy?: 'Honor' | 'Ignore';
+}
+
 export interface Workload {
   readonly name: string;
   readonly kind: string;
@@ -39,6 +47,7 @@ export interface Workload {
   readonly component: string;
   readonly replicas: number;
   readonly strategy: unknown;
+  readonly podLabels: Record<string, string>;
   readonly pod: PodSpec;
   readonly container: Container;
 }
@@ -47,6 +56,7 @@ interface PodSpec {
   readonly automountServiceAccountToken: boolean;
   readonly terminationGracePeriodSeconds: number;
   readonly nodeSelector: Record<string, string>;
+  readonly topologySpreadConstraints?: readonly TopologySpread[];
   readonly securityContext: object;
   readonly containers: readonly Container[];
 }
@@ -58,12 +68,13 @@ export function workloadsOf(manifests: readonly Manifest[]): Map<string, Workloa
     const { replicas, strategy, template } = spec as {
       replicas: number;
       strategy: unknown;
-      template: { spec: PodSpec };
+      template: { metadata: { labels: Record<string, string> }; spec: PodSpec };
     };
     const [container] = template.spec.containers;
     if (container === undefined) throw new Error(`${metadata.name} has no container.`);
     const component = metadata.labels['app.kubernetes.io/component'] ?? '';
-    return { name: metadata.name, kind, component, replicas, strategy, pod: template.spec, container };
+    const podLabels = template.metadata.labels;
+    return { name: metadata.name, kind, component, replicas, strategy, podLabels, pod: template.spec, container };
   });
   return new Map(workloads.map((workload) => [workload.component, workload]));
 }

@@ -79,6 +79,22 @@ describe('the scheduler', () => {
   });
 });
 
+test.each([...stageNames, 'api'])('incident: all pods of a stage on one node: %s', (component) => {
+  const { replicas = 0, pod } = workloads.get(component) ?? {};
+  expect(replicas).toBeGreaterThan(1);
+  expect(pod?.topologySpreadConstraints).toHaveLength(1);
+  const [spread] = pod?.topologySpreadConstraints ?? [];
+  expect(spread).toMatchObject({ topologyKey: 'kubernetes.io/hostname', maxSkew: 1 });
+  // Within the pool: nodes outside of it, which would always be empty, do not count. That is the API's default.
+  expect(spread?.nodeAffinityPolicy ?? 'Honor').toBe('Honor');
+  // The new pods of a roll-out among themselves, as the old ones are about to go.
+  expect(spread?.matchLabelKeys).toEqual(['pod-template-hash']);
+  const counted = [...workloads.values()].filter(({ podLabels }) =>
+    Object.entries(spread?.labelSelector.matchLabels ?? {}).every(([key, value]) => podLabels[key] === value),
+  );
+  expect(counted.map((workload) => workload.component)).toEqual([component]);
+});
+
 describe('every pod of an app', () => {
   const each = [...workloads.values()].map((workload) => [workload.component, workload] as const);
 
@@ -100,11 +116,12 @@ describe('every pod of an app', () => {
   });
 
   test.each(each)(
-    '%s is killed only after a minute of silence, and asked whether it is ready elsewhere',
+    'incident: a health probe that times out because workers are busy and so kills them: %s',
     (_, workload) => {
       const { startupProbe, livenessProbe, readinessProbe } = workload.container;
       expect(startupProbe?.httpGet?.path).toBe('/healthz');
       expect(livenessProbe?.httpGet?.path).toBe('/healthz');
+      // It asks the event loop alone, and kills after a minute of silence.
       expect((livenessProbe?.periodSeconds ?? 0) * (livenessProbe?.failureThreshold ?? 0)).toBeGreaterThanOrEqual(60);
       expect(readinessProbe?.httpGet?.path).toBe('/readyz');
     },

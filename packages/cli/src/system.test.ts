@@ -147,20 +147,6 @@ async function outcomeOf(bytes: Uint8Array): Promise<string | undefined> {
   }
 }
 
-test('a cancellation reaches the worker and ends its model call', async () => {
-  const inVision = Promise.withResolvers<void>();
-  const { photo, question } = await nextPhoto();
-  const { id } = await submitPhoto(system.apiUrl, photo, { question, locale: 'en' });
-  const following = followRequest(system.apiUrl, id, ({ type, data }) => {
-    if (type === 'stage.started' && data['stage'] === 'vision') inVision.resolve();
-  });
-  await inVision.promise;
-  const response = await fetch(`${system.apiUrl}/v1/classifications/${id}`, { method: 'DELETE' });
-  expect(response.status).toBe(200);
-  await following;
-  expect((await getResource(system.apiUrl, id)).status).toBe('canceled');
-});
-
 test('requests survive a kill -9 of each worker in turn, and no model is called more than the kills explain', async () => {
   const count = 12;
   const callsBefore = system.simulator?.calls().length ?? 0;

@@ -23,7 +23,16 @@ export interface SystemOptions {
   readonly dataDir?: string;
   /** Latency of the model API simulator in ms, from and to. */
   readonly latency?: { vision: [number, number]; answer: [number, number] };
+  /** Of the simulator's random decisions. Default 1. */
+  readonly seed?: number;
   readonly onLine?: (app: AppName, line: string) => void;
+}
+
+/** What one process gets beside what all get. */
+export interface LaunchOptions {
+  /** Options of Node itself. */
+  readonly nodeArgs?: readonly string[];
+  readonly env?: Environment;
 }
 
 export interface BunriSystem {
@@ -38,11 +47,14 @@ export interface BunriSystem {
   /** Probe origin of each app. */
   readonly probes: Map<AppName, string>;
   /** Starts an app again with the same settings, as an orchestrator would after its end. */
-  restart(app: AppName): Promise<RunningProcess>;
+  restart(app: AppName, launch?: LaunchOptions): Promise<RunningProcess>;
   /** Starts one more process of an app. It is stopped with the system. */
-  addReplica(app: AppName): Promise<RunningProcess>;
-  stop(): Promise<void>;
+  addReplica(app: AppName, launch?: LaunchOptions): Promise<RunningProcess>;
+  /** Stops everything that was started, the apps by the given signal. Default SIGTERM, which lets them end their work. */
+  stop(signal?: NodeJS.Signals): Promise<void>;
 }
+
+type Release = (signal: NodeJS.Signals) => Promise<unknown>;
 
 const root = new URL('../../../', import.meta.url);
 
@@ -51,9 +63,9 @@ const root = new URL('../../../', import.meta.url);
  * six apps as six processes. On failure, everything that was started is stopped before the error is thrown.
  */
 export async function startSystem(options: SystemOptions): Promise<BunriSystem> {
-  const stops: (() => Promise<unknown>)[] = [];
-  const stop = async () => {
-    for (const release of stops.splice(0).toReversed()) await release();
+  const stops: Release[] = [];
+  const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
+    for (const release of stops.splice(0).toReversed()) await release(signal);
   };
   try {
     return await start(options, stops, stop);
@@ -64,11 +76,11 @@ export async function startSystem(options: SystemOptions): Promise<BunriSystem> 
 }
 
 async function start(
-  { env, dataDir, latency, onLine }: SystemOptions,
-  stops: (() => Promise<unknown>)[],
-  stop: () => Promise<void>,
+  { env, dataDir, latency, seed, onLine }: SystemOptions,
+  stops: Release[],
+  stop: BunriSystem['stop'],
 ): Promise<BunriSystem> {
-  const model = await openModelApi(env, latency, stops);
+  const model = await openModelApi(env, { latency, seed }, stops);
   // Simulated answers are kept apart: a cache must never give one where a real model was asked.
   const prefix = env['REDIS_PREFIX'] ?? (model.simulator ? '{bunri-demo-simulated}' : '{bunri-demo}');
   const redis = await openRedis(env, prefix, dataDir, stops);
@@ -83,18 +95,19 @@ async function start(
     NODE_OPTIONS: undefined,
   };
 
-  const launch = async (app: AppName, port: number): Promise<RunningProcess> => {
+  const launch = async (app: AppName, port: number, more: LaunchOptions = {}): Promise<RunningProcess> => {
     const own = app === 'api' ? { HOST: '127.0.0.1', ...(env['API_KEYS'] ? {} : { DEMO: 'true' }) } : {};
     const running = await startProcess({
       name: app,
       args: [`apps/${app}/src/main.ts`],
       cwd: root.pathname,
-      env: { ...settings, ...own, PORT: String(port) },
+      env: { ...settings, ...own, ...more.env, PORT: String(port) },
+      ...(more.nodeArgs ? { nodeArgs: more.nodeArgs } : {}),
       readyUrl: `http://127.0.0.1:${port}/readyz`,
       readyTimeoutMs: 60_000,
       ...(onLine ? { onLine: (line: string) => onLine(app, line) } : {}),
     });
-    stops.push(async () => await running.stop('SIGTERM', 40_000));
+    stops.push(async (signal) => await running.stop(signal, 40_000));
     return running;
   };
 
@@ -114,22 +127,17 @@ async function start(
     modelApiUrl: model.url,
     apps,
     probes: new Map([...ports].map(([app, port]) => [app, `http://127.0.0.1:${port}`])),
-    restart: async (app) => {
-      const running = await launch(app, ports.get(app) ?? (await freePort()));
+    restart: async (app, more) => {
+      const running = await launch(app, ports.get(app) ?? (await freePort()), more);
       apps.set(app, running);
       return running;
     },
-    addReplica: async (app) => await launch(app, await freePort()),
+    addReplica: async (app, more) => await launch(app, await freePort(), more),
     stop,
   };
 }
 
-async function openRedis(
-  env: Environment,
-  prefix: string,
-  dataDir: string | undefined,
-  stops: (() => Promise<unknown>)[],
-) {
+async function openRedis(env: Environment, prefix: string, dataDir: string | undefined, stops: Release[]) {
   const given = env['REDIS_URL'];
   if (given) return { settings: { REDIS_PREFIX: prefix }, facts: { url: given, prefix, embedded: false } };
   const dir = dataDir === undefined ? undefined : join(dataDir, 'redis');
@@ -145,7 +153,7 @@ async function openRedis(
   };
 }
 
-async function openS3(env: Environment, dataDir: string | undefined, stops: (() => Promise<unknown>)[]) {
+async function openS3(env: Environment, dataDir: string | undefined, stops: Release[]) {
   const bucket = env['S3_BUCKET'] ?? 'bunri-demo';
   // A bucket that is named without an endpoint is one at AWS.
   if (env['S3_ENDPOINT'] || env['S3_BUCKET']) {
@@ -174,12 +182,16 @@ async function openS3(env: Environment, dataDir: string | undefined, stops: (() 
   };
 }
 
-async function openModelApi(env: Environment, latency: SystemOptions['latency'], stops: (() => Promise<unknown>)[]) {
+async function openModelApi(
+  env: Environment,
+  { latency, seed = 1 }: { latency: SystemOptions['latency']; seed: number | undefined },
+  stops: Release[],
+) {
   if (env['OPENAI_API_KEY']) {
     return { settings: {}, simulator: undefined, url: env['OPENAI_BASE_URL'] ?? 'https://api.openai.com/v1' };
   }
   const simulator = await startModelApiSimulator({
-    seed: 1,
+    seed,
     latency: latency ?? { vision: [700, 1_300], answer: [400, 800] },
   });
   stops.push(async () => await simulator.stop());

@@ -5,5 +5,7 @@ export * from './hostile-photos.ts';
 export * from './photos.ts';
 export * from './processes.ts';
 export * from './model-api-simulator.ts';
+export * from './tcp-proxy.ts';
+export { seededRandom } from './seeded-random.ts';
 export type { CallKind, Fault, FaultPlan, FaultRule } from './simulator-faults.ts';
 export type { SimulatorLimits } from './simulator-limits.ts';
