@@ -1,16 +1,11 @@
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, expect, jest, test } from '@jest/globals';
 import { scenariosNamed } from './catalogue.ts';
 import { runScenario, type RunOptions } from './run-scenario.ts';
-import type { ScenarioResult } from './scenario.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 
-/** Those that take seconds, two at a time: the lock of a killed worker is a wait with nothing to do. */
-const lanes = [
-  ['kill-vision', 'identical-photos', 'same-idempotency-key'],
-  ['model-5xx', 'sse-reconnect'],
-];
-const short = scenariosNamed(lanes.flat());
+/** Those that take seconds, one after the other: other tests start whole systems beside this one. */
+const short = scenariosNamed(['identical-photos', 'same-idempotency-key', 'sse-reconnect', 'model-5xx', 'kill-vision']);
 
 const stopping = new AbortController();
 const options: RunOptions = {
@@ -20,27 +15,11 @@ const options: RunOptions = {
   onLine: () => undefined,
   stopping: stopping.signal,
 };
-const results = new Map<string, Promise<ScenarioResult>>();
+afterAll(() => stopping.abort(new Error('the tests are over')));
 
-beforeAll(() => {
-  for (const lane of lanes) {
-    let before: Promise<unknown> = Promise.resolve();
-    for (const scenario of short.filter(({ name }) => lane.includes(name))) {
-      const result = before.then(async () => await runScenario(scenario, options));
-      result.catch(() => undefined);
-      results.set(scenario.name, result);
-      before = result;
-    }
-  }
-});
-afterAll(async () => {
-  stopping.abort(new Error('the tests are over'));
-  await Promise.allSettled(results.values());
-});
-
-test.each(short)('$name keeps its promises: $says', async ({ name }) => {
-  const result = await results.get(name);
-  expect(result?.broken).toEqual([]);
+test.each(short)('$name keeps its promises: $says', async (scenario) => {
+  const result = await runScenario({ ...scenario, timeoutMs: 150_000 }, options);
+  expect(result.broken).toEqual([]);
   expect(result).toMatchObject({ ok: true, tally: { lost: [], answeredTwice: 0, brokenStreams: [] } });
 });
 
