@@ -133,9 +133,15 @@ export async function toProblem(error: unknown, redisAnswers: () => Promise<bool
   if (error instanceof PermanentError || error instanceof TransientError) return fromStageError(error);
   const refused = fromHttpError(error);
   if (refused) return refused;
-  if (!(await redisAnswers())) return serviceUnavailable(error);
+  if (isStoreRefusal(error) || !(await redisAnswers())) return serviceUnavailable(error);
   const detail = 'Something broke on our side. Send the request again; if it happens again, report the request_id.';
   return new Problem('internal_error', detail, { cause: error });
+}
+
+/** Redis answers, but takes nothing now: it is full, loads its data, has become a replica, or cannot write to its disk. */
+function isStoreRefusal(error: unknown): boolean {
+  const message = error instanceof Error && error.name === 'ReplyError' ? error.message : '';
+  return /^(OOM|LOADING|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/.test(message);
 }
 
 function fromStageError(error: PermanentError | TransientError): Problem {

@@ -1,0 +1,23 @@
+import { expect, test } from '@jest/globals';
+import { toProblem } from './problem.ts';
+
+function replyError(message: string): Error {
+  const error = new Error(message);
+  error.name = 'ReplyError';
+  return error;
+}
+
+test.each([
+  "OOM command not allowed when used memory > 'maxmemory'.",
+  'LOADING Redis is loading the dataset in memory',
+  "READONLY You can't write against a read only replica.",
+  'MISCONF Redis is configured to save RDB snapshots',
+])('a Redis that answers %s is unavailable, and the client is told when to come back', async (message) => {
+  const problem = await toProblem(replyError(message), async () => await Promise.resolve(true));
+  expect(problem).toMatchObject({ code: 'service_unavailable', status: 503, headers: { 'retry-after': '5' } });
+});
+
+test('another refusal of Redis is a fault of ours', async () => {
+  const problem = await toProblem(replyError('ERR wrong number of arguments'), async () => await Promise.resolve(true));
+  expect(problem).toMatchObject({ code: 'internal_error', status: 500 });
+});
