@@ -344,9 +344,12 @@ test('a start that the connection repeats is no lost run', async () => {
 test('a suspect waits while its process runs another, and is not counted', async () => {
   const { run, id } = await inState('queued');
   for (const token of ['a:1', 'b:1', 'c:1']) await records.start({ ...run, token });
+  await records.release({ ...run, token: 'c:1' }, 'shutdown');
   const before = await records.events(id, 0);
-  expect(await records.start({ ...run, token: 'd:1' }, true)).toEqual({ outcome: 'worn' });
+  expect(await records.start({ ...run, token: 'd:1' }, true)).toEqual({ outcome: 'isolated' });
+  expect(await records.start({ ...run, token: 'd:2' }, true)).toEqual({ outcome: 'isolated' });
   expect(await records.events(id, 0)).toEqual(before);
+  expect(await records.start({ ...run, token: 'e:1' })).toMatchObject({ outcome: 'started', lost: 2 });
 });
 
 test('the day of a transition counts it, in Seoul', async () => {
