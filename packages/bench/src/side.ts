@@ -1,6 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { Redis } from 'ioredis';
 import { stageOrder } from '@bunri/queue-contracts';
+import { startRedis } from '@bunri/testkit';
 import type { Answer, Ask } from './child.ts';
+import type { BenchOptions } from './scenario.ts';
 import type { Connection, Variant } from './variant.ts';
 
 /** One side of a comparison: four worker processes and one that submits. */
@@ -12,7 +15,29 @@ export interface Side {
   stop(): Promise<void>;
 }
 
-export async function startSide(variant: Variant, url: string): Promise<Side> {
+/** Both sides on one Redis server of their own, for as long as `use` takes. */
+export async function withSides<Result>(
+  { redisBinary }: BenchOptions,
+  use: (sides: { raw: Side; bunri: Side; redis: Redis }) => Promise<Result>,
+): Promise<Result> {
+  const server = await startRedis({ binary: redisBinary });
+  const redis = new Redis(server.url);
+  const started: Side[] = [];
+  try {
+    const start = async (variant: Variant) => {
+      const side = await startSide(variant, server.url);
+      started.push(side);
+      return side;
+    };
+    return await use({ raw: await start('raw'), bunri: await start('bunri'), redis });
+  } finally {
+    await Promise.all(started.map(async (side) => await side.stop()));
+    redis.disconnect();
+    await server.stop();
+  }
+}
+
+async function startSide(variant: Variant, url: string): Promise<Side> {
   const connection: Connection = { url, prefix: `{bench-${variant}-${process.pid}}` };
   const workers = stageOrder.map(() => start());
   const submitter = start();
