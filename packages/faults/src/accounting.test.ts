@@ -140,13 +140,14 @@ test('a call beyond the needed ones breaks the promise, unless the fault cut one
   expect(brokenPromises(whole, none)).toEqual(['3 model calls, where 2 were needed and 0 were cut off']);
 });
 
-test('a call that had ended before the fault or began long after was not in flight, one that never ended was', () => {
+test('a call that had ended before the fault or began long after was not in flight, one that never ended was, or whose answer was on its way', () => {
   const calls = [
     call('vision', { at: 800, durationMs: 100 }),
+    call('vision', { at: 800, durationMs: 150 }),
     call('vision', { at: 990, durationMs: null }),
     call('vision', { at: 1_300, durationMs: null }),
   ];
-  expect(count([observe('a')], { calls, moments: [1_000], cutsOff: ['vision'] }).calls.inFlight).toBe(1);
+  expect(count([observe('a')], { calls, moments: [1_000], cutsOff: ['vision'] }).calls.inFlight).toBe(2);
 });
 
 test('calls that an injected fault failed are not counted, slow ones are', () => {

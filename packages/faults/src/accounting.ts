@@ -168,9 +168,11 @@ function tallyCalls(observed: readonly Observed[], { calls, moments, cutsOff }: 
 
 /** What was sent before the moment may arrive at the simulator a little later, on a machine that is busy. */
 const arrivalMs = 250;
+/** What was answered this shortly before the moment may not have been written into the record yet. */
+const writingMs = 100;
 
 export function isInFlight({ at, durationMs }: CallLogEntry, moment: number): boolean {
-  return at <= moment + arrivalMs && (durationMs === null || at + durationMs > moment);
+  return at <= moment + arrivalMs && (durationMs === null || at + durationMs > moment - writingMs);
 }
 
 /**
