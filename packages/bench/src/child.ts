@@ -1,5 +1,6 @@
 // A process of the bench: serves one stage, or submits requests, as its parent says over IPC.
 import type { StageName } from '@bunri/queue-contracts';
+import { Redis } from 'ioredis';
 import { cpuSeconds } from './measure.ts';
 import { createClient, serveNoop, type Client, type Connection, type Variant } from './variant.ts';
 
@@ -9,11 +10,26 @@ export type Ask =
   | { ask: 'connect'; variant: Variant; connection: Connection }
   | { ask: 'throughput'; count: number; inFlight: number }
   | { ask: 'latency'; count: number }
-  | { ask: 'cpu' };
+  | { ask: 'counters' };
 
 export type Answer = { ok: true; value: unknown } | { ok: false; message: string };
 
+/** What a process has used since its start. */
+export interface ProcessCounters {
+  readonly cpuSeconds: number;
+  /** Redis commands that it has sent, over all of its connections. */
+  readonly commands: number;
+}
+
 let client: Client | undefined;
+let commands = 0;
+
+// Counted where they are sent: the server's own counters do not tell a client's commands from those of its scripts.
+const send = Reflect.get(Redis.prototype, 'sendCommand') as (this: Redis, ...args: unknown[]) => unknown;
+Redis.prototype.sendCommand = function count(...args) {
+  commands += 1;
+  return send.apply(this, args);
+};
 
 async function answer(message: Ask): Promise<unknown> {
   switch (message.ask) {
@@ -26,8 +42,8 @@ async function answer(message: Ask): Promise<unknown> {
       return await throughput(connected(), message.count, message.inFlight);
     case 'latency':
       return await latency(connected(), message.count);
-    case 'cpu':
-      return cpuSeconds();
+    case 'counters':
+      return { cpuSeconds: cpuSeconds(), commands } satisfies ProcessCounters;
   }
 }
 

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { Redis } from 'ioredis';
 import { stageOrder } from '@bunri/queue-contracts';
 import { startRedis } from '@bunri/testkit';
-import type { Answer, Ask } from './child.ts';
+import type { Answer, Ask, ProcessCounters } from './child.ts';
 import type { BenchOptions } from './scenario.ts';
 import type { Connection, Variant } from './variant.ts';
 
@@ -10,8 +10,8 @@ import type { Connection, Variant } from './variant.ts';
 export interface Side {
   readonly variant: Variant;
   submitter(ask: Ask): Promise<unknown>;
-  /** CPU seconds that the five processes have used so far. */
-  cpuSeconds(): Promise<number>;
+  /** Of the five processes together. */
+  counters(): Promise<ProcessCounters>;
   stop(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export async function withSides<Result>(
 }
 
 async function startSide(variant: Variant, url: string): Promise<Side> {
-  const connection: Connection = { url, prefix: `{bench-${variant}-${process.pid}}` };
+  const connection: Connection = { url, prefix: `{bench-${variant === 'raw' ? 'r' : 'b'}}` };
   const workers = stageOrder.map(() => start());
   const submitter = start();
   await Promise.all(
@@ -49,9 +49,12 @@ async function startSide(variant: Variant, url: string): Promise<Side> {
   return {
     variant,
     submitter: async (ask) => await query(submitter, ask),
-    cpuSeconds: async () => {
-      const each = await Promise.all(all.map(async (child) => (await query(child, { ask: 'cpu' })) as number));
-      return each.reduce((sum, seconds) => sum + seconds, 0);
+    counters: async () => {
+      const each = await Promise.all(
+        all.map(async (child) => (await query(child, { ask: 'counters' })) as ProcessCounters),
+      );
+      const sum = (name: keyof ProcessCounters) => each.reduce((total, counters) => total + counters[name], 0);
+      return { cpuSeconds: sum('cpuSeconds'), commands: sum('commands') };
     },
     stop: async () => {
       await Promise.all(all.map(stop));

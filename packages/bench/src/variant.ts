@@ -1,8 +1,12 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { FlowProducer, QueueEvents, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
 import { buildFlow, finalStage, stages, type Request, type StageName, type StageOutput } from '@bunri/queue-contracts';
 import {
+  connectConsumer,
+  connectProducer,
+  connectSubscriber,
   createEventFeed,
   createFlowQueue,
   createLogger,
@@ -24,15 +28,15 @@ export interface Connection {
 
 /** Serves one stage with a handler that does nothing, until the process ends. */
 export async function serveNoop(variant: Variant, stage: StageName, { url, prefix }: Connection): Promise<void> {
-  const connect = () => new Redis(url, { maxRetriesPerRequest: null });
   if (variant === 'raw') {
+    const connection = new Redis(url, { maxRetriesPerRequest: null });
     const worker = new Worker(
       stages[stage].queue,
       async (job) => {
         if (stage !== 'preprocess') await job.getChildrenValues();
         return { ok: stage };
       },
-      { connection: connect(), prefix, concurrency: slots(stage), settings: { backoffStrategy: () => 1000 } },
+      { connection, prefix, concurrency: slots(stage), settings: { backoffStrategy: () => 1000 } },
     );
     worker.on('error', (error) => process.stderr.write(`${error.message}\n`));
     await worker.waitUntilReady();
@@ -40,13 +44,13 @@ export async function serveNoop(variant: Variant, stage: StageName, { url, prefi
   }
   const log = createLogger({ app: 'bench', level: 'info' });
   const output = fixtureOutput(stage);
-  const redis = connect();
+  const redis = connectConsumer({ url, name: 'bench', log });
   await serveStage({
     stage,
     handler: async () => await Promise.resolve({ output, cached: false }),
     redis,
     records: createRecordStore({ redis, prefix }),
-    subscriber: connect(),
+    subscriber: connectSubscriber({ url, name: 'bench-events', log }),
     prefix,
     life: createProcessLife({ log, graceMs: 1_000 }),
     graceMs: 1_000,
@@ -108,11 +112,13 @@ async function createRawClient({ url, prefix }: Connection): Promise<Client> {
 }
 
 async function createBunriClient({ url, prefix }: Connection): Promise<Client> {
-  const redis = new Redis(url);
-  const subscriber = redis.duplicate();
+  const log = createLogger({ app: 'bench', level: 'warn' });
+  const redis = connectProducer({ url, name: 'bench', log });
+  const subscriber = connectSubscriber({ url, name: 'bench-events', log });
+  await once(redis, 'ready');
   const records = createRecordStore({ redis, prefix });
   const flows = createFlowQueue({ redis, prefix });
-  const feed = createEventFeed({ records, subscriber, log: createLogger({ app: 'bench', level: 'warn' }) });
+  const feed = createEventFeed({ records, subscriber, log });
   const before = await redis.zcard(records.keys.finished);
   const submit = async () => {
     const request = newRequest();

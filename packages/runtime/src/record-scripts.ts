@@ -1,27 +1,36 @@
 import type { Redis } from 'ioredis';
+import { finalStage } from '@bunri/queue-contracts';
 import { statisticsTtlMs } from './statistics.ts';
 
 /** Only deltas can be many, and waits in a long outage; a stream that is cut has lost the oldest of them. */
 const mostDeltas = 4000;
 const mostWaits = 500;
+/** A stage that took this many workers with it takes no more: each loss costs up to 20 s of the request's time. */
+const maxLostRuns = 3;
+/**
+ * A request that took two workers with it may be what kills them, or have stood beside it. From then on a process runs one
+ * such request at a time, so that the next loss tells which it was, and the innocent ones get through.
+ */
+export const suspectAfter = 2;
 
 /**
  * The transitions of a request's record, one atomic script each; ARCHITECTURE.md has them as a table.
  *
- * KEYS 1 record, 2 event stream (its name is the Pub/Sub channel too), and of those that close a request or count:
- * 3 statistics of the day, 4 deadlines, 5 unqueued, 6 finished. ARGV 1 id, 2 now, '' for Redis's own clock. Scripts run nine times a request: each
- * gets only the keys and the functions that it uses, and counters are integers, which Redis adds four times as fast.
+ * KEYS 1 record, and of those that close a request or count: 2 statistics of the day, 3 deadlines, 4 finished, 5 unqueued.
+ * ARGV 1 now, '' for Redis's own clock. Scripts run nine times a request: each gets only the keys and the functions that it
+ * uses, makes as few calls as it can, and counts in integers, which Redis adds four times as fast. The id and the event
+ * stream, whose name is the Pub/Sub channel too, follow from the record's key, and lie in its slot of a cluster.
  * A script answers a list whose first word is the outcome; nothing is written unless that word names the transition.
  */
 const emitter = `
-local rec, ev, id, now = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local rec, now = KEYS[1], ARGV[1]
+local id, ev = string.match(rec, '[^:]*$'), rec .. ':events'
 local call = redis.call
 if now == '' then
   local time = call('TIME')
   now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
 end
-local function emit(kind, data)
-  local seq = call('HINCRBY', rec, 'seq', 1)
+local function emit(seq, kind, data)
   call('XADD', ev, seq .. '-0', 'type', kind, 'at', now, 'data', data)
   call('PUBLISH', ev, seq .. ' ' .. kind .. ' ' .. now .. ' ' .. data)
 end
@@ -33,15 +42,14 @@ local function terminal(status)
 end
 `;
 
+/** The script itself writes status, completedAt and seq. */
 const closer = `
-local finished = KEYS[6]
-local function close(status, data, retention)
-  call('HSET', rec, 'status', status, 'completedAt', now)
-  call('ZREM', KEYS[4], id)
-  call('ZREM', KEYS[5], id)
+local statistics, deadlines, finished = KEYS[2], KEYS[3], KEYS[4]
+local function close(seq, status, data, retention)
+  call('ZREM', deadlines, id)
   call('ZADD', finished, now, id)
-  call('HINCRBY', KEYS[3], status, 1)
-  emit(status, data)
+  call('HINCRBY', statistics, status, 1)
+  emit(seq, status, data)
   call('PEXPIRE', rec, retention)
   call('PEXPIRE', ev, retention)
 end
@@ -53,69 +61,78 @@ end
  * short line. With nothing open the turns begin anew.
  */
 const turns = `
-local function nextTurn(turns, class, owner)
-  if call('ZCARD', KEYS[4]) == 0 then call('DEL', turns) end
+local function nextTurn(turns, class, owner, idle)
+  if idle then call('DEL', turns) end
   local reached = call('HMGET', turns, class, class .. ':' .. owner)
   local turn = math.max(tonumber(reached[1] or 0), tonumber(reached[2] or 0))
   call('HSET', turns, class .. ':' .. owner, turn + 1)
-  call('HSET', rec, 'class', class, 'turn', turn)
   return turn
 end
 `;
 
 /** The stage's fence: a run may write only while it is the latest run of its stage and the request is open. */
 const fence = `
-local stage, token = ARGV[3], ARGV[4]
-local state = call('HMGET', rec, 'status', stage .. '.token', stage .. '.status')
+local stage, token = ARGV[2], ARGV[3]
+local state = call('HMGET', rec, 'status', stage .. '.token', stage .. '.status', 'seq')
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
 if state[2] ~= token or state[3] ~= 'running' then return {'fenced'} end
+local seq = tonumber(state[4]) + 1
 `;
 
 export const scripts = {
-  /** KEYS 7 owner index, 8 idempotency key, 9 turns, 10 epoch. ARGV 3 retention ms, 4 request JSON, 5 owner, 6 deadline,
-   * 7 created, 8 fingerprint or '', 9 its ttl ms, 10 class, 11 'completed' for a request answered from the cache, else '',
-   * then field and value pairs of the stages that have their output already. Answers the turn, too. */
+  /** KEYS 6 owner index, 7 turns, 8 epoch, and where the client gave one 9 idempotency key. ARGV 2 retention ms, 3 request
+   * JSON, 4 owner, 5 deadline, 6 created, 7 class, 8 'completed' for a request answered from the cache, else '',
+   * 9 fingerprint, 10 its ttl ms, then field and value pairs of the stages that have their output already. Answers the
+   * turn, too. */
   accept: `${emitter}${closer}${turns}
-if ARGV[8] ~= '' then
-  local claimed = call('HMGET', KEYS[8], 'fingerprint', 'id')
+if KEYS[9] then
+  local claimed = call('HMGET', KEYS[9], 'fingerprint', 'id')
   -- A claim whose request was removed is free again.
   if claimed[1] and call('EXISTS', string.sub(rec, 1, -#id - 1) .. claimed[2]) == 1 then
-    return {claimed[1] == ARGV[8] and 'existing' or 'conflict', claimed[2]}
+    return {claimed[1] == ARGV[9] and 'existing' or 'conflict', claimed[2]}
   end
 end
 if call('EXISTS', rec) == 1 then return {'existing', id, call('HGET', rec, 'turn') or '0'} end
-call('SET', KEYS[10], now, 'NX')
-call('HSET', rec, 'status', 'queued', 'seq', 0, 'request', ARGV[4], 'deadlineAt', ARGV[6], 'readyAt', now)
-if ARGV[12] then call('HSET', rec, unpack(ARGV, 12)) end
-call('ZADD', KEYS[7], ARGV[7], id)
-if ARGV[8] ~= '' then
-  call('HSET', KEYS[8], 'fingerprint', ARGV[8], 'id', id)
-  call('PEXPIRE', KEYS[8], ARGV[9])
+local idle = call('ZCARD', deadlines) == 0
+if idle then call('SET', KEYS[8], now, 'NX') end
+local fields = {'request', ARGV[3], 'deadlineAt', ARGV[5], 'readyAt', now, unpack(ARGV, 11)}
+local function write(...)
+  for i = 1, select('#', ...) do fields[#fields + 1] = (select(i, ...)) end
+  call('HSET', rec, unpack(fields))
 end
-call('HINCRBY', KEYS[3], 'accepted', 1)
-call('PEXPIRE', KEYS[3], ${statisticsTtlMs})
-emit('accepted', '{}')
-if ARGV[11] == 'completed' then
-  call('HINCRBY', KEYS[3], 'cached', 1)
-  close('completed', '{"cached":true}', ARGV[3])
+call('ZADD', KEYS[6], ARGV[6], id)
+if KEYS[9] then
+  call('HSET', KEYS[9], 'fingerprint', ARGV[9], 'id', id)
+  call('PEXPIRE', KEYS[9], ARGV[10])
+end
+if call('HINCRBY', statistics, 'accepted', 1) == 1 then call('PEXPIRE', statistics, ${statisticsTtlMs}) end
+emit(1, 'accepted', '{}')
+if ARGV[8] == 'completed' then
+  write('status', 'completed', 'completedAt', now, 'seq', 2)
+  call('HINCRBY', statistics, 'cached', 1)
+  close(2, 'completed', '{"cached":true}', ARGV[2])
   return {'accepted', id, '0'}
 end
-local turn = nextTurn(KEYS[9], ARGV[10], ARGV[5])
-call('ZADD', KEYS[4], ARGV[6], id)
+local turn = nextTurn(KEYS[7], ARGV[7], ARGV[4], idle)
+write('status', 'queued', 'seq', 1, 'class', ARGV[7], 'turn', turn)
+call('ZADD', deadlines, ARGV[5], id)
 call('ZADD', KEYS[5], now, id)
 return {'accepted', id, tostring(turn)}`,
 
-  /** KEYS 3 unqueued, and of the final stage 4 turns: a class has come to the turn of what reaches the end of the pipeline,
-   * wherever its requests pile up. ARGV 3 stage, 4 token, 5 generation, 6 most runs that may be lost, 7 how many make a
-   * suspect, 8 'held' where the process has one already, then the stages whose outputs the stage reads. A run that finds
-   * another one still running counts that one as lost, unless its process is the same, which then evidently lives. */
+  /** KEYS 2 unqueued, and of the final stage 3 turns: a class has come to the turn of what reaches the end of the pipeline,
+   * wherever its requests pile up. ARGV 2 stage, 3 token, 4 generation, 5 'held' where the process has a suspect already,
+   * then the stages whose outputs the stage reads. A run that finds another one still running counts that one as lost,
+   * unless its process is the same, which then evidently lives. */
   start: `${emitter}${terminal}
-local stage, token = ARGV[3], ARGV[4]
-local state = call('HMGET', rec, 'status', 'deadlineAt', stage .. '.status', 'request', 'readyAt', 'generation', stage .. '.lost', stage .. '.token')
+local stage, token = ARGV[2], ARGV[3]
+local outputs = {}
+for i = 6, #ARGV do outputs[#outputs + 1] = ARGV[i] .. '.output' end
+local state = call('HMGET', rec, 'status', 'deadlineAt', stage .. '.status', 'request', 'readyAt', 'generation', stage .. '.lost', stage .. '.token',
+  'seq', stage .. '.attempts', 'class', 'turn', unpack(outputs))
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
-if (state[6] or '0') ~= ARGV[5] then return {'void'} end
+if (state[6] or '0') ~= ARGV[4] then return {'void'} end
 if state[3] == 'completed' then return {'done'} end
 if tonumber(state[2]) <= tonumber(now) then return {'late'} end
 local lost = tonumber(state[7] or 0)
@@ -123,117 +140,125 @@ local function processOf(run) return string.match(run or '', '^[^:]*') end
 if state[3] == 'running' and processOf(state[8]) ~= processOf(token) then
   lost = call('HINCRBY', rec, stage .. '.lost', 1)
 end
-if lost >= tonumber(ARGV[6]) then return {'worn'} end
-if lost >= tonumber(ARGV[7]) and ARGV[8] == 'held' then
+if lost >= ${maxLostRuns} then return {'worn'} end
+if lost >= ${suspectAfter} and ARGV[5] == 'held' then
   call('HSET', rec, stage .. '.status', 'pending')
   return {'isolated'}
 end
-if KEYS[4] then
-  local place = call('HMGET', rec, 'class', 'turn')
-  if place[2] and tonumber(place[2]) > tonumber(call('HGET', KEYS[4], place[1]) or 0) then
-    call('HSET', KEYS[4], place[1], place[2])
-  end
+if KEYS[3] and state[12] and tonumber(state[12]) > tonumber(call('HGET', KEYS[3], state[11]) or 0) then
+  call('HSET', KEYS[3], state[11], state[12])
 end
-local attempt = call('HINCRBY', rec, stage .. '.attempts', 1)
-call('HSET', rec, 'status', 'running', stage .. '.status', 'running', stage .. '.token', token, stage .. '.startedAt', now)
-if state[1] == 'queued' then call('ZREM', KEYS[3], id) end
-emit('stage.started', '{"stage":"' .. stage .. '","attempt":' .. attempt .. '}')
+local seq, attempt = tonumber(state[9]) + 1, tonumber(state[10] or 0) + 1
+call('HSET', rec, 'status', 'running', 'seq', seq, stage .. '.status', 'running', stage .. '.token', token,
+  stage .. '.startedAt', now, stage .. '.attempts', attempt)
+if state[1] == 'queued' then call('ZREM', KEYS[2], id) end
+emit(seq, 'stage.started', '{"stage":"' .. stage .. '","attempt":' .. attempt .. '}')
 local reply = {'started', tostring(attempt), state[5], state[4], tostring(lost)}
-for i = 9, #ARGV do reply[#reply + 1] = call('HGET', rec, ARGV[i] .. '.output') or '' end
+for i = 1, #outputs do reply[#reply + 1] = state[12 + i] or '' end
 return reply`,
 
-  /** ARGV 3 stage, 4 token, 5 duration ms, 6 cached 1 or 0, 7 output JSON, 8 retention ms of a request that ends with this
+  /** ARGV 2 stage, 3 token, 4 duration ms, 5 cached 1 or 0, 6 output JSON, 7 retention ms of a request that ends with this
    * stage, else '', then counter and amount pairs. */
   finish: `${emitter}${terminal}${fence}${closer}
-call('HSET', rec, stage .. '.status', 'completed', stage .. '.durationMs', ARGV[5], stage .. '.cached', ARGV[6],
-  stage .. '.output', ARGV[7], 'readyAt', now)
-for i = 9, #ARGV, 2 do call('HINCRBY', KEYS[3], ARGV[i], ARGV[i + 1]) end
-local cached = ARGV[6] == '1' and 'true' or 'false'
-emit('stage.completed', '{"stage":"' .. stage .. '","duration_ms":' .. ARGV[5] .. ',"cached":' .. cached .. '}')
-if ARGV[8] ~= '' then close('completed', '{}', ARGV[8]) end
+local fields = {stage .. '.status', 'completed', stage .. '.durationMs', ARGV[4], stage .. '.cached', ARGV[5], stage .. '.output', ARGV[6]}
+if ARGV[7] == '' then
+  call('HSET', rec, 'seq', seq, 'readyAt', now, unpack(fields))
+else
+  call('HSET', rec, 'seq', seq + 1, 'status', 'completed', 'completedAt', now, unpack(fields))
+end
+for i = 8, #ARGV, 2 do call('HINCRBY', statistics, ARGV[i], ARGV[i + 1]) end
+local cached = ARGV[5] == '1' and 'true' or 'false'
+emit(seq, 'stage.completed', '{"stage":"' .. stage .. '","duration_ms":' .. ARGV[4] .. ',"cached":' .. cached .. '}')
+if ARGV[7] ~= '' then close(seq + 1, 'completed', '{}', ARGV[7]) end
 return {'finished'}`,
 
-  /** The run ends without a result and the stage waits again. ARGV 3 stage, 4 token, 5 event, 6 its data,
-   * 7 what to take back from the attempts: 1 when the run does not count, else 0. */
+  /** The run ends without a result and the stage waits again. ARGV 2 stage, 3 token, 4 event, 5 its data,
+   * 6 what to take back from the attempts: 1 when the run does not count, else 0. */
   yield: `${emitter}${terminal}${fence}
-call('HSET', rec, stage .. '.status', 'pending', 'readyAt', now)
-if ARGV[7] ~= '0' then call('HINCRBY', rec, stage .. '.attempts', '-' .. ARGV[7]) end
-emit(ARGV[5], ARGV[6])
+call('HSET', rec, stage .. '.status', 'pending', 'readyAt', now, 'seq', seq)
+if ARGV[6] ~= '0' then call('HINCRBY', rec, stage .. '.attempts', '-' .. ARGV[6]) end
+emit(seq, ARGV[4], ARGV[5])
 call('XTRIM', ev, 'MAXLEN', '~', ${mostWaits})
 return {'yielded'}`,
 
-  /** ARGV 3 stage, 4 token, 5 data of the event. */
+  /** ARGV 2 stage, 3 token, 4 data of the event. */
   delta: `${emitter}${terminal}${fence}
-emit('answer.delta', ARGV[5])
+call('HSET', rec, 'seq', seq)
+emit(seq, 'answer.delta', ARGV[4])
 call('XTRIM', ev, 'MAXLEN', '~', ${mostDeltas})
 return {'emitted'}`,
 
-  /** Ends an open request without an answer. KEYS 7 turns, and 8 the index of dead letters for what an operator may retry,
-   * unless that is full: then it is one of the finished. ARGV
-   * 3 retention ms, 4 failed or canceled, 5 error JSON or '', 6 stage or '', 7 token or '' (with one, only that run may end
-   * the request), 8 code of the statistics or '', 9 control channel, 10 what to tell the workers on it or '',
-   * 11 generation or '' (with one, only while the request has not been retried since), 12 'overdue' or '' (only a request
-   * past its deadline), 13 retention ms of dead letters, 14 how many there may be, 15 the final stage. */
+  /** Ends an open request without an answer. KEYS 6 turns, and 7 the index of dead letters for what an operator may retry,
+   * unless that is full: then it is one of the finished. ARGV 2 retention ms, 3 failed or canceled, 4 error JSON or '',
+   * 5 stage or '', 6 token or '' (with one, only that run may end the request), 7 code of the statistics or '',
+   * 8 control channel, 9 what to tell the workers on it or '', 10 generation or '' (with one, only while the request has
+   * not been retried since), 11 'overdue' or '' (only a request past its deadline), 12 retention ms of dead letters,
+   * 13 how many there may be. */
   end: `${emitter}${terminal}${closer}
-local stage = ARGV[6]
-local state = call('HMGET', rec, 'status', stage .. '.token', 'generation', 'deadlineAt', 'class', ARGV[15] .. '.startedAt', 'request')
+local stage = ARGV[5]
+local state = call('HMGET', rec, 'status', stage .. '.token', 'generation', 'deadlineAt', 'class', '${finalStage}.startedAt', 'request', 'seq')
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
-if ARGV[7] ~= '' and state[2] ~= ARGV[7] then return {'fenced'} end
-if ARGV[11] ~= '' and (state[3] or '0') ~= ARGV[11] then return {'fenced'} end
-if ARGV[12] == 'overdue' and tonumber(state[4]) > tonumber(now) then return {'fenced'} end
-if ARGV[5] ~= '' then call('HSET', rec, 'error', ARGV[5]) end
+if ARGV[6] ~= '' and state[2] ~= ARGV[6] then return {'fenced'} end
+if ARGV[10] ~= '' and (state[3] or '0') ~= ARGV[10] then return {'fenced'} end
+if ARGV[11] == 'overdue' and tonumber(state[4]) > tonumber(now) then return {'fenced'} end
+local seq = tonumber(state[8]) + 1
+call('HSET', rec, 'status', ARGV[3], 'completedAt', now, 'seq', seq)
+if ARGV[4] ~= '' then call('HSET', rec, 'error', ARGV[4]) end
 if stage ~= '' then call('HSET', rec, stage .. '.status', 'failed') end
-if ARGV[8] ~= '' then call('HINCRBY', KEYS[3], 'failed:' .. ARGV[8], 1) end
+if ARGV[7] ~= '' then call('HINCRBY', statistics, 'failed:' .. ARGV[7], 1) end
+call('ZREM', KEYS[5], id)
 -- Its turn came to nothing: the owner gets it back.
 if not state[6] and state[5] then
   local read, request = pcall(cjson.decode, state[7])
   local owner = read and request.owner and state[5] .. ':' .. request.owner
-  if owner and tonumber(call('HGET', KEYS[7], owner) or 0) > 0 then call('HINCRBY', KEYS[7], owner, -1) end
+  if owner and tonumber(call('HGET', KEYS[6], owner) or 0) > 0 then call('HINCRBY', KEYS[6], owner, -1) end
 end
-local retention = ARGV[3]
-if KEYS[8] and call('ZCARD', KEYS[8]) < tonumber(ARGV[14]) then
-  finished, retention = KEYS[8], ARGV[13]
+local retention = ARGV[2]
+if KEYS[7] and call('ZCARD', KEYS[7]) < tonumber(ARGV[13]) then
+  finished, retention = KEYS[7], ARGV[12]
 end
-close(ARGV[4], ARGV[5] ~= '' and ARGV[5] or '{}', retention)
-if ARGV[10] ~= '' then call('PUBLISH', ARGV[9], ARGV[10] .. ' ' .. id) end
+close(seq, ARGV[3], ARGV[4] ~= '' and ARGV[4] or '{}', retention)
+if ARGV[9] ~= '' then call('PUBLISH', ARGV[8], ARGV[9] .. ' ' .. id) end
 return {'ended'}`,
 
-  /** Takes a request out of the indexes of open ones, unless it is open. KEYS 3 deadlines, 4 unqueued. */
+  /** Takes a request out of the indexes of open ones, unless it is open. KEYS 2 deadlines, 3 unqueued. */
   drop: `local state = redis.call('HGET', KEYS[1], 'status')
 if state == 'queued' or state == 'running' then return {'open'} end
-redis.call('ZREM', KEYS[3], ARGV[1])
-redis.call('ZREM', KEYS[4], ARGV[1])
+local id = string.match(KEYS[1], '[^:]*$')
+redis.call('ZREM', KEYS[2], id)
+redis.call('ZREM', KEYS[3], id)
 return {'dropped'}`,
 
   /** Opens a request again under a new generation, whose jobs alone count from then on: a failed one that is retried, or an
-   * open one whose jobs are gone. KEYS 7 dead letters, 8 turns. ARGV 3 request JSON, 4 deadline, 5 owner, 6 class,
-   * 7 generation, 8 the status that it must have, or 'open', 9 event, 10 its data, then the stages that have to run.
+   * open one whose jobs are gone. KEYS 6 dead letters, 7 turns. ARGV 2 request JSON, 3 deadline, 4 owner, 5 class,
+   * 6 generation, 7 the status that it must have, or 'open', 8 event, 9 its data, then the stages that have to run.
    * Answers the new generation and the turn. */
   reopen: `${emitter}${terminal}${turns}
-local state = call('HMGET', rec, 'status', 'generation')
+local state = call('HMGET', rec, 'status', 'generation', 'seq')
 if not state[1] then return {'gone'} end
 local status = terminal(state[1]) and state[1] or 'open'
-if status ~= ARGV[8] then return {'closed', state[1]} end
-if (state[2] or '0') ~= ARGV[7] then return {'fenced'} end
-local generation = call('HINCRBY', rec, 'generation', 1)
+if status ~= ARGV[7] then return {'closed', state[1]} end
+if (state[2] or '0') ~= ARGV[6] then return {'fenced'} end
+local generation, seq = tonumber(ARGV[6]) + 1, tonumber(state[3]) + 1
+local turn = nextTurn(KEYS[7], ARGV[5], ARGV[4], call('ZCARD', KEYS[3]) == 0)
+call('HSET', rec, 'status', 'queued', 'request', ARGV[2], 'deadlineAt', ARGV[3], 'readyAt', now, 'seq', seq,
+  'generation', generation, 'class', ARGV[5], 'turn', turn)
 call('HDEL', rec, 'error', 'completedAt')
-for i = 11, #ARGV do
+for i = 10, #ARGV do
   call('HSET', rec, ARGV[i] .. '.status', 'pending')
   call('HDEL', rec, ARGV[i] .. '.token')
   if status == 'failed' then call('HDEL', rec, ARGV[i] .. '.lost') end
 end
-if status == 'open' then call('HINCRBY', rec, ARGV[11] .. '.lost', 1) end
-call('HSET', rec, 'status', 'queued', 'request', ARGV[3], 'deadlineAt', ARGV[4], 'readyAt', now)
+if status == 'open' then call('HINCRBY', rec, ARGV[10] .. '.lost', 1) end
 call('PERSIST', rec)
 call('PERSIST', ev)
-local turn = nextTurn(KEYS[8], ARGV[6], ARGV[5])
+call('ZREM', KEYS[4], id)
 call('ZREM', KEYS[6], id)
-call('ZREM', KEYS[7], id)
-call('ZADD', KEYS[4], ARGV[4], id)
+call('ZADD', KEYS[3], ARGV[3], id)
 call('ZADD', KEYS[5], now, id)
-if status == 'failed' then call('HINCRBY', KEYS[3], 'retried', 1) end
-emit(ARGV[9], ARGV[10])
+if status == 'failed' then call('HINCRBY', KEYS[2], 'retried', 1) end
+emit(seq, ARGV[8], ARGV[9])
 return {'reopened', tostring(generation), tostring(turn)}`,
 } as const;
 

@@ -51,13 +51,6 @@ const dayMs = 24 * 3600 * 1000;
 const defaultRetentionMs = dayMs;
 /** Stripe and others keep idempotency keys for a day; a client that retries later meant a new request. */
 const longestIdempotencyMs = dayMs;
-/** A stage that took this many workers with it takes no more: each loss costs up to 20 s of the request's time. */
-const maxLostRuns = 3;
-/**
- * A request that took two workers with it may be what kills them, or have stood beside it. From then on a process runs one
- * such request at a time, so that the next loss tells which it was, and the innocent ones get through.
- */
-export const suspectAfter = 2;
 /** About 70 MB: in a bad hour, what fails must not fill Redis for a week. */
 const maxDeadLetters = 10_000;
 const defaultDeadLetterRetentionMs = 7 * dayMs;
@@ -77,15 +70,16 @@ export function createRecordStore(options: RecordStoreOptions) {
   const script = scriptRunner(redis);
 
   async function run(name: ScriptName, id: string, args: (string | number)[], more: readonly string[] = []) {
-    return await script(name, [keys.record(id), keys.events(id), ...more], [id, scriptNow(), ...args]);
+    return await script(name, [keys.record(id), ...more], [scriptNow(), ...args]);
   }
 
   const fenced = async (name: ScriptName, { id, stage, token }: StageRun, args: (string | number)[], more?: string[]) =>
     await run(name, id, [stage, token, ...args], more);
   const statistics = () => keys.statistics(dayInSeoul(now()));
-  const ending = [deadLetterRetentionMs, options.maxDeadLetters ?? maxDeadLetters, finalStage];
+  const ending = [deadLetterRetentionMs, options.maxDeadLetters ?? maxDeadLetters];
   /** What a script needs that counts and closes. */
-  const closing = () => [statistics(), keys.deadlines, keys.unqueued, keys.finished];
+  const closing = () => [statistics(), keys.deadlines, keys.finished];
+  const indexes = () => [...closing(), keys.unqueued];
 
   return {
     keys,
@@ -101,7 +95,7 @@ export function createRecordStore(options: RecordStoreOptions) {
       extra: { idempotency?: Idempotency; answer?: CachedAnswer; outputs?: Partial<Record<StageName, unknown>> } = {},
     ): Promise<{ outcome: 'accepted' | 'existing' | 'conflict'; id: string; turn: number }> {
       const { idempotency, answer, outputs = answer?.outputs ?? {} } = extra;
-      const idempotencyKey = keys.idempotency(request.owner, idempotency?.key ?? '');
+      const claim = idempotency ? [keys.idempotency(request.owner, idempotency.key)] : [];
       const reply = await run(
         'accept',
         request.id,
@@ -111,13 +105,13 @@ export function createRecordStore(options: RecordStoreOptions) {
           request.owner,
           request.deadlineAt,
           request.createdAt,
-          idempotency?.fingerprint ?? '',
-          idempotencyTtlMs,
           request.priority,
           answer ? 'completed' : '',
+          idempotency?.fingerprint ?? '',
+          idempotencyTtlMs,
           ...cachedFields(outputs, now()),
         ],
-        [...closing(), keys.owner(request.owner), idempotencyKey, keys.turns, keys.epoch],
+        [...indexes(), keys.owner(request.owner), keys.turns, keys.epoch, ...claim],
       );
       const outcome = oneOf(reply[0], ['accepted', 'existing', 'conflict']);
       return { outcome, id: reply[1] ?? request.id, turn: Number(reply[2] ?? 0) };
@@ -128,12 +122,7 @@ export function createRecordStore(options: RecordStoreOptions) {
       const { stage, generation = 0 } = stageRun;
       const reads = stageReads(stage);
       const more = stage === finalStage ? [keys.unqueued, keys.turns] : [keys.unqueued];
-      const reply = await fenced(
-        'start',
-        stageRun,
-        [generation, maxLostRuns, suspectAfter, suspectHeld ? 'held' : '', ...reads],
-        more,
-      );
+      const reply = await fenced('start', stageRun, [generation, suspectHeld ? 'held' : '', ...reads], more);
       const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'void', 'done', 'late', 'worn', 'isolated']);
       if (outcome === 'closed') return { outcome, status: reply[1] as RequestStatus };
       if (outcome !== 'started') return { outcome };
@@ -205,7 +194,7 @@ export function createRecordStore(options: RecordStoreOptions) {
       const tell = token === '' && error.code === 'deadline_exceeded' ? 'deadline' : '';
       const args = [retentionMs, 'failed', JSON.stringify(error), error.stage ?? '', token, error.code];
       const fences = [generation, overdue ? 'overdue' : ''];
-      const index = [...closing(), keys.turns, ...(isDeadLetter(error.code) ? [keys.dead] : [])];
+      const index = [...indexes(), keys.turns, ...(isDeadLetter(error.code) ? [keys.dead] : [])];
       return changed(await run('end', id, [...args, keys.control, tell, ...fences, ...ending], index), 'ended');
     },
 
@@ -217,7 +206,7 @@ export function createRecordStore(options: RecordStoreOptions) {
     /** Ends an open request at its owner's wish and tells every worker to abort what it has in flight for it. */
     async cancel(id: string): Promise<{ outcome: 'ended' } | Refused> {
       const args = [retentionMs, 'canceled', '', '', '', '', keys.control, 'canceled', '', '', ...ending];
-      return changed(await run('end', id, args, [...closing(), keys.turns]), 'ended');
+      return changed(await run('end', id, args, [...indexes(), keys.turns]), 'ended');
     },
 
     /**
@@ -242,7 +231,7 @@ export function createRecordStore(options: RecordStoreOptions) {
         'reopen',
         request.id,
         [JSON.stringify(request), deadlineAt, request.owner, priority, record.generation, from, event, data, ...left],
-        [...closing(), keys.dead, keys.turns],
+        [...indexes(), keys.dead, keys.turns],
       );
       const result = changed(reply, 'reopened');
       if (result.outcome !== 'reopened') return result;

@@ -14,7 +14,8 @@ import { PermanentError, StageAbort, type AbortCause } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { patientRecords, StoreUnavailable } from './patient-records.ts';
-import { suspectAfter, type RecordStore, type StageRun } from './records.ts';
+import { suspectAfter } from './record-scripts.ts';
+import type { RecordStore, StageRun } from './records.ts';
 import { refuse, settle, toError } from './stage-settle.ts';
 import { stageCounters } from './statistics.ts';
 

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
@@ -55,7 +55,8 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   const registry = createAbortRegistry();
   await listenForAborts(options.subscriber, records.keys, registry);
   const runner = { stage, handler: options.handler, records, metrics, log, suspects: { held: false } };
-  const processToken = randomUUID();
+  // Short, as it is sent twice a run; without a colon, which ends it in a run's token.
+  const processToken = randomBytes(9).toString('base64url');
   let runs = 0;
 
   const worker = new Worker(
