@@ -1,6 +1,6 @@
 import { Queue, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { jobDataSchema, priorityOf, stageNames, stages } from '@bunri/queue-contracts';
+import { firstPriority, jobDataSchema, stageNames, stages } from '@bunri/queue-contracts';
 import { createKeys, oncePerMessage, type Logger, type Metrics } from '@bunri/runtime';
 import { schedules } from './schedules.ts';
 
@@ -20,7 +20,7 @@ export const watchedQueues = [...stageNames.map((stage) => stages[stage].queue),
 const jobStates = ['waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'] as const;
 /** BullMQ's score of a prioritised job is its priority times 2^32, and a running number. */
 const priorityScale = 0x1_0000_0000;
-const firstOfBatch = priorityOf('batch', 0) * priorityScale;
+const firstOfBatch = firstPriority.batch * priorityScale;
 /**
  * In each class the requests stand by their turn. The oldest of an owner stands before the owner's others, and no owner's
  * oldest far behind where the class has come to: among the first few is the oldest of all.

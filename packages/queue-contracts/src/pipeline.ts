@@ -38,15 +38,23 @@ export interface FlowNode {
 /**
  * BullMQ releases a parent to the head of its queue unless it has a priority, so that without one parents would run
  * last in, first out. Every node has one, therefore, and priority 0 is never used. Each class has a range of its own: in it
- * the place is the request's turn, as the record gave it out; who comes after a million turns shares the last place,
- * first in, first out. BullMQ takes priorities up to 2^21.
+ * the place is the request's turn, as the record gave it out; who comes after half a million turns shares the last place,
+ * first in, first out. Each turn has two priorities, the first of them for jobs that were taken and put back: BullMQ gives
+ * these a new running number, which alone would put them behind all their equals. It takes priorities up to 2^21.
  */
-const turns = 1_000_000;
-const firstPriority = { interactive: 1, batch: 1 + turns } as const;
+const turns = 500_000;
+
+/** The first priority of a class: jobs of a later class have higher ones. */
+export const firstPriority = { interactive: 1, batch: 1 + 2 * turns } as const;
 
 /** The priority of all jobs of a request. `turn` counts from 0. */
 export function priorityOf(priorityClass: Request['priority'], turn: number): number {
-  return firstPriority[priorityClass] + Math.min(turn, turns - 1);
+  return firstPriority[priorityClass] + 2 * Math.min(turn, turns - 1) + 1;
+}
+
+/** Of a job that has this one and is put back unharmed: just before its equals. Putting it back again changes nothing. */
+export function priorityAfterTaken(priority: number): number {
+  return priority - ((priority + 1) % 2);
 }
 
 /** The id of a stage's job: the same at every call, so that adding a flow twice adds it once. */

@@ -235,8 +235,10 @@ return {'dropped'}`,
    * 6 generation, 7 the status that it must have, or 'open', 8 event, 9 its data, then the stages that have to run.
    * Answers the new generation and the turn. */
   reopen: `${emitter}${terminal}${turns}
-local state = call('HMGET', rec, 'status', 'generation', 'seq')
+local state = call('HMGET', rec, 'status', 'generation', 'seq', 'archive')
 if not state[1] then return {'gone'} end
+-- What is packed cannot run again.
+if state[4] then return {'closed', state[1]} end
 local status = terminal(state[1]) and state[1] or 'open'
 if status ~= ARGV[7] then return {'closed', state[1]} end
 if (state[2] or '0') ~= ARGV[6] then return {'fenced'} end

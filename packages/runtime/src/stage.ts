@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis';
 import {
   failure,
   jobDataSchema,
+  priorityAfterTaken,
   stages,
   type JobData,
   type StageDefinition,
@@ -153,11 +154,16 @@ function keepLocked(job: Job, lockToken: string, durationMs: number, log: Logger
   return () => clearInterval(timer);
 }
 
+/** A job that this process has taken. */
+interface Held {
+  readonly redis: Redis;
+  readonly worker: Worker;
+  readonly job: Job;
+  readonly lockToken: string;
+}
+
 /** Tells BullMQ how the run ended, in the only way it understands: by returning or by what is thrown. */
-async function settleJob(
-  { redis, worker, job, lockToken }: { redis: Redis; worker: Worker; job: Job; lockToken: string },
-  result: RunEnd,
-): Promise<void> {
+async function settleJob(held: Held, result: RunEnd): Promise<void> {
   switch (result.end) {
     case 'completed':
     case 'skipped':
@@ -170,24 +176,30 @@ async function settleJob(
     case 'retry':
       throw result.error;
     case 'released':
-      return await handBack(job, lockToken, 0);
+      return await handBack(held, 0);
     case 'waiting':
-      return await handBack(job, lockToken, result.waitMs);
+      return await handBack(held, result.waitMs);
     case 'rate_limited': {
       // Up to a tenth more than asked, so that the pods do not all come back in the same millisecond.
       const pauseMs = Math.ceil(result.retryAfterMs * (1 + Math.random() / 10));
       // Where Redis has no room for the pause, this job waits all the same, and the others hear it for themselves.
-      await pauseQueue(redis, worker, pauseMs).catch(() => undefined);
-      return await handBack(job, lockToken, pauseMs);
+      await pauseQueue(held.redis, held.worker, pauseMs).catch(() => undefined);
+      return await handBack(held, pauseMs);
     }
   }
 }
+
+/** Another run may have ended the job and removed it. KEYS 1 job. ARGV 1 priority. */
+const priorityScript = `
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'priority', ARGV[1]) end`;
 
 /**
  * Puts a job back without spending an attempt. By way of the delayed set, since that wakes an idle worker on time; a job
  * that BullMQ moves back to a prioritised queue directly waits there until some worker's blocking read times out, 5 s.
  */
-async function handBack(job: Job, lockToken: string, delayMs: number): Promise<never> {
+async function handBack({ redis, worker, job, lockToken }: Held, delayMs: number): Promise<never> {
+  // Whoever was taken once keeps their place: of those with the same turn, others came later.
+  await redis.eval(priorityScript, 1, worker.toKey(job.id ?? ''), priorityAfterTaken(job.priority));
   await job.moveToDelayed(Date.now() + delayMs, lockToken);
   throw new DelayedError();
 }

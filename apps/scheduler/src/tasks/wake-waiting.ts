@@ -1,5 +1,5 @@
 import { Job, Queue } from 'bullmq';
-import { priorityOf, stageOrder, stages } from '@bunri/queue-contracts';
+import { firstPriority, priorityOf, stageOrder, stages } from '@bunri/queue-contracts';
 import type { RecordStore } from '@bunri/runtime';
 
 /** No wait of ours is longer; one that is comes from a wrong clock. */
@@ -51,7 +51,7 @@ async function wakeDelayed({ redis }: RecordStore, queue: Queue, at: number): Pr
 }
 
 async function raiseAged({ redis, keys }: RecordStore, queue: Queue, at: number): Promise<number> {
-  const first = priorityOf('batch', 0) * priorityScale;
+  const first = firstPriority.batch * priorityScale;
   const ids = await redis.zrangebyscore(queue.toKey('prioritized'), first, '+inf', 'LIMIT', 0, mostRaised);
   if (ids.length === 0) return 0;
   const turn = Number((await redis.hget(keys.turns, 'interactive')) ?? 0);
