@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { createLogger } from './log.ts';
 import { createProcessLife } from './process.ts';
@@ -34,3 +37,17 @@ test('stopping twice releases once', async () => {
   expect(life.stopping).toBe(true);
   expect(releases).toBe(1);
 });
+
+test('a process whose log has no reader any more stops, and says so with its exit code', async () => {
+  const app = fileURLToPath(new URL('unread-log.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--conditions=@bunri/source', '--no-warnings', app], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    expect(await once(child, 'exit')).toEqual([1, null]);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}, 20_000);

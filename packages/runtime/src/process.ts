@@ -90,6 +90,12 @@ export function runProcess(life: ProcessLife, log: Logger, start: () => Promise<
       stop(event, 1);
     });
   }
+  // Whoever read the log is gone, and with it most likely whoever watches this process. To log that would fail again, at
+  // once and without an end.
+  process.stdout.on('error', () => {
+    log.silent = true;
+    stop('the log has no reader', 1);
+  });
   start().catch((error: unknown) => {
     log.error('start failed', { error: error instanceof Error ? error : new Error(String(error)) });
     stop('start failed', 1);
