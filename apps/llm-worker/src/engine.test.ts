@@ -121,8 +121,8 @@ async function setUp(faults: FaultPlan = [], caps: SpendingCaps = {}) {
       signal: controller.signal,
       jobId: 'job',
       lastAttempt,
-      onAnswer: (textSoFar) => {
-        shown.push(textSoFar);
+      onAnswer: (readText) => {
+        shown.push(readText());
         onText?.();
       },
     });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Context, Guidance } from '@bunri/queue-contracts';
 import { TransientError } from '@bunri/runtime';
 

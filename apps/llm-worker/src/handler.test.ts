@@ -123,7 +123,7 @@ function setUp({ said = answer, fails, rules = false }: SetUp = {}) {
     signal: new AbortController().signal,
     jobId: 'job',
     lastAttempt: false,
-    onAnswer: (textSoFar) => void shown.push(textSoFar),
+    onAnswer: (readText) => void shown.push(readText()),
   };
   const price = { input: 1, cachedInput: 1, output: 1 };
   const metrics = createMetrics({ app: 'test', processMetrics: false });

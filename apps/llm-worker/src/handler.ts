@@ -85,7 +85,7 @@ async function write(
       mayHold: replay === undefined,
       recall,
       task: async () => ({ question, locale, classification: vision.classification, context: rag }),
-      onText: (textSoFar) => onAnswer(partialAnswer(textSoFar)),
+      onText: (textSoFar) => onAnswer(() => partialAnswer(textSoFar)),
       accept: async (said, link) => {
         const { guidance, droppedSteps } = groundGuidance(said.value, rag);
         deps.metrics.droppedSteps.inc(droppedSteps);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { minTokenBudget } from '@bunri/knowledge';
 import { processSettings, workerSettings } from '@bunri/runtime';
 

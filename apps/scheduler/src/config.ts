@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { processSettings, storageSettings } from '@bunri/runtime';
 
 export const configSchema = z.object({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { failureCodes, stageNames, wasteCategories, type StageName } from '@bunri/queue-contracts';
 import { durationClassesMs, nanoUsd } from '@bunri/runtime';
 

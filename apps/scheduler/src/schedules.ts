@@ -17,6 +17,7 @@ export const schedules = {
   watch: {
     health_check: { pattern: '* * * * *', timeoutMs: minuteMs / 2 },
     sweep: { pattern: '* * * * *', timeoutMs: 5 * minuteMs },
+    archive_finished: { pattern: '* * * * *', timeoutMs: minuteMs / 2 },
   },
   maintenance: {
     delete_old_images: { pattern: '0 3 * * *', timeoutMs: 120 * minuteMs },

@@ -1,8 +1,16 @@
 import type { Redis } from 'ioredis';
-import { createRecordStore, createResultCache, type FlowQueue, type Metrics, type Storage } from '@bunri/runtime';
+import {
+  createArchiver,
+  createRecordStore,
+  createResultCache,
+  type FlowQueue,
+  type Metrics,
+  type Storage,
+} from '@bunri/runtime';
 import type { QueueGauges } from './queue-gauges.ts';
 import type { TaskName } from './schedules.ts';
 import type { Task } from './task.ts';
+import { archiveFinished } from './tasks/archive-finished.ts';
 import { cleanCaches } from './tasks/clean-caches.ts';
 import { cleanupModels } from './tasks/cleanup-models.ts';
 import { dailyStatistics } from './tasks/daily-statistics.ts';
@@ -38,6 +46,7 @@ export function makeTasks(deps: {
   return {
     health_check: healthCheck(deps),
     sweep: sweep({ ...deps, records }),
+    archive_finished: archiveFinished({ archiver: createArchiver(records), metrics }),
     delete_old_images: deleteOldImages({ storage, metrics, retentionMs: config.IMAGE_RETENTION_DAYS * dayMs }),
     clean_caches: cleanCaches({
       records,

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { stageNames, stages } from '@bunri/queue-contracts';
 import { appNames } from './apps.ts';
@@ -107,6 +108,13 @@ describe('every pod of an app', () => {
     for (const { pod } of workloadsOf(render({ graceMs: 90_500 })).values()) {
       expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(95.5);
     }
+  });
+
+  test.each(each)('%s runs Node with the options of the image, but for the size of the heap', (_, { container }) => {
+    const image = readFileSync(new URL('../../../docker/Dockerfile', import.meta.url), 'utf8');
+    const others = (options: string | undefined) => options?.replace(/--max-old-space-size=\d+/, '').trim();
+    const options = container.env.find(({ name }) => name === 'NODE_OPTIONS')?.value;
+    expect(others(options)).toBe(others(/NODE_OPTIONS="([^"]+)"/.exec(image)?.[1]));
   });
 
   test.each(each)('%s has a heap that leaves room for what lies outside it', (_, workload) => {

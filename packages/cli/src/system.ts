@@ -25,6 +25,10 @@ export interface SystemOptions {
   readonly latency?: { vision: [number, number]; answer: [number, number] };
   /** Of the simulator's random decisions. Default 1. */
   readonly seed?: number;
+  /** Runs the bundles of `out/`, as production does, in place of the sources. Default false. */
+  readonly bundled?: boolean;
+  /** What every process of an app gets beside what all get. */
+  readonly launch?: (app: AppName) => LaunchOptions;
   readonly onLine?: (app: AppName, line: string) => void;
 }
 
@@ -76,7 +80,7 @@ export async function startSystem(options: SystemOptions): Promise<BunriSystem> 
 }
 
 async function start(
-  { env, dataDir, latency, seed, onLine }: SystemOptions,
+  { env, dataDir, latency, seed, bundled = false, launch: launchOf = () => ({}), onLine }: SystemOptions,
   stops: Release[],
   stop: BunriSystem['stop'],
 ): Promise<BunriSystem> {
@@ -96,13 +100,15 @@ async function start(
   };
 
   const launch = async (app: AppName, port: number, more: LaunchOptions = {}): Promise<RunningProcess> => {
+    const usual = launchOf(app);
+    const nodeArgs = [...(usual.nodeArgs ?? []), ...(more.nodeArgs ?? [])];
     const own = app === 'api' ? { HOST: '127.0.0.1', ...(env['API_KEYS'] ? {} : { DEMO: 'true' }) } : {};
     const running = await startProcess({
       name: app,
-      args: [`apps/${app}/src/main.ts`],
+      args: [bundled ? `out/${app}/main.cjs` : `apps/${app}/src/main.ts`],
       cwd: root.pathname,
-      env: { ...settings, ...own, ...more.env, PORT: String(port) },
-      ...(more.nodeArgs ? { nodeArgs: more.nodeArgs } : {}),
+      env: { ...settings, ...own, ...usual.env, ...more.env, PORT: String(port) },
+      nodeArgs,
       readyUrl: `http://127.0.0.1:${port}/readyz`,
       readyTimeoutMs: 60_000,
       ...(onLine ? { onLine: (line: string) => onLine(app, line) } : {}),

@@ -1,5 +1,5 @@
 import { modelApiSettings } from '@bunri/runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const aMinute = z.int().positive().optional();
 

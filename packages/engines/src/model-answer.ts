@@ -1,5 +1,5 @@
 import type { Engine } from '@bunri/queue-contracts';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Prediction, TokenCount } from './engine.ts';
 import { failedAnswer, invalidOutput, refused } from './model-errors.ts';
 import { notePaid } from './paid-failure.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { TokenCount } from './engine.ts';
 import type { StructuredCall } from './openai-responses.ts';
 

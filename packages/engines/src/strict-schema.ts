@@ -15,12 +15,24 @@ const uncheckedByApi = new Set(['$schema', 'minLength', 'maxLength']);
 /** Keywords whose value maps names, which are not keywords, to schemas. */
 const maps = new Set(['properties', '$defs', 'definitions']);
 
+/** A call's schema is the same object each time, and making its format takes half a millisecond. */
+const known = new WeakMap<z.ZodType, Map<string, StrictFormat>>();
+
 /**
- * The strict JSON schema of a zod schema: closed objects, every property required.
+ * The strict JSON schema of a zod schema: closed objects, every property required. The same schema and name give the same
+ * object, which is not to be changed.
  *
  * @throws when strict mode cannot express it, as with an optional property (use `nullable`).
  */
 export function strictFormat(schema: z.ZodType, name: string): StrictFormat {
+  const formats = known.get(schema) ?? new Map<string, StrictFormat>();
+  known.set(schema, formats);
+  const format = formats.get(name) ?? makeFormat(schema, name);
+  formats.set(name, format);
+  return format;
+}
+
+function makeFormat(schema: z.ZodType, name: string): StrictFormat {
   const format = zodTextFormat(schema, name);
   return { type: 'json_schema', name, strict: true, schema: withoutUnchecked(format.schema) };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { wasteCategories, type WasteCategory } from '@bunri/queue-contracts';
 import { buildCatalogue, catalogue, dataFiles } from './catalogue.ts';
+import { checkData } from './check-data.ts';
 import { buildIndex, search } from './search.ts';
 
 const allRules = [
@@ -14,13 +15,16 @@ const allRules = [
 const declaredAmbiguities: readonly string[] = [];
 
 describe('the shipped data', () => {
+  test('has the shape that everything relies on, and no dangling or repeated id', () => {
+    expect(() => checkData(dataFiles)).not.toThrow();
+  });
+
   test('holds at least 70 items, at least two in every category and group', () => {
     expect(catalogue.items.length).toBeGreaterThanOrEqual(70);
     for (const category of wasteCategories) {
       expect(catalogue.items.filter(({ wasteCategory }) => wasteCategory === category).length).toBeGreaterThan(1);
     }
-    for (const { items } of dataFiles.groups as readonly { items: unknown[] }[])
-      expect(items.length).toBeGreaterThan(1);
+    for (const { items } of dataFiles.groups) expect(items.length).toBeGreaterThan(1);
   });
 
   test('names every category in both languages', () => {
@@ -143,11 +147,11 @@ describe('things that people get wrong', () => {
 
 describe('inconsistent data is refused', () => {
   const change = (edit: (rule: Record<string, unknown>) => void) => {
-    const groups = structuredClone(dataFiles.groups) as { items: { rules: Record<string, unknown>[] }[] }[];
+    const groups = structuredClone(dataFiles.groups) as unknown as { items: { rules: Record<string, unknown>[] }[] }[];
     const rule = groups[0]?.items[0]?.rules[0];
     if (rule === undefined) throw new Error('the first group has no rule');
     edit(rule);
-    return () => buildCatalogue({ ...dataFiles, groups });
+    return () => checkData({ ...dataFiles, groups });
   };
 
   test('an unknown source is named', () => {
@@ -174,14 +178,12 @@ describe('inconsistent data is refused', () => {
 
   test('an item that exists twice is named', () => {
     const [first] = dataFiles.groups;
-    expect(() => buildCatalogue({ ...dataFiles, groups: [first, first] })).toThrow(
-      'item clear-pet-bottle exists twice',
-    );
+    expect(() => checkData({ ...dataFiles, groups: [first, first] })).toThrow('item clear-pet-bottle exists twice');
   });
 });
 
 test('the version changes with the data and only with it', () => {
-  const groups = structuredClone(dataFiles.groups) as { items: { names: { en: string } }[] }[];
+  const groups = structuredClone(dataFiles.groups);
   expect(buildCatalogue({ ...dataFiles, groups }).version).toBe(catalogue.version);
   const [item] = groups[0]?.items ?? [];
   if (item !== undefined) item.names.en = 'Bottle';

@@ -1,5 +1,5 @@
 import { contextSentenceSchema, locales, wasteCategories, type Locale } from '@bunri/queue-contracts';
-import { z } from 'zod';
+import * as z from 'zod';
 import { catalogue as shipped, type Catalogue } from './catalogue.ts';
 import { sourceSchema } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import { contextSentenceSchema, conditionSchema, wasteCategories } from '@bunri/queue-contracts';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The shapes of the files under `data/`. Unknown keys are errors, so that a typing mistake never hides a rule. */
 
@@ -83,6 +83,14 @@ export type Source = z.infer<typeof sourceSchema>;
 export type Names = z.infer<typeof bilingual>;
 export type WordLists = z.infer<typeof wordLists>;
 type RuleFile = z.infer<typeof ruleFileSchema>;
+
+/** The files under `data/`, as they are written. */
+export interface DataFiles {
+  readonly groups: readonly z.input<typeof groupFileSchema>[];
+  readonly categories: z.input<typeof categoriesFileSchema>;
+  readonly topics: z.input<typeof topicsFileSchema>;
+  readonly sources: readonly z.input<typeof sourceSchema>[];
+}
 
 /** A rule with the version of its source. */
 export type Rule = RuleFile & { readonly version: string };

@@ -40,7 +40,11 @@ export function buildIndex(items: readonly Item[]): SearchIndex {
   for (const { item, lists } of named) {
     for (const tokens of lists) {
       const variant = { item, tokens, weight: weigh(weights, tokens, 0) };
-      for (const token of tokens) postings.set(token, [...(postings.get(token) ?? []), variant]);
+      for (const token of tokens) {
+        const variants = postings.get(token);
+        if (variants) variants.push(variant);
+        else postings.set(token, [variant]);
+      }
     }
   }
   return { postings, weights, unknownWeight: Math.log(1 + items.length) };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 interface FailureDefinition {
   /** HTTP status where the failure is told at once, and the `status` of its problem document. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The seven bins of Korean household waste; names for people are in the knowledge package. */
 export const wasteCategories = [

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import * as z from 'zod';
 import { stages, type StageName } from '@bunri/queue-contracts';
 import { createResultCache, type ResultCache } from './cache.ts';
 import { parseConfig, processSettings, type storageSettings, type workerSettings } from './config.ts';

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import * as z from 'zod';
 import { createKeys } from './keys.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
-import { sha256 } from './storage.ts';
+import { sha256 } from './sha256.ts';
 
 export type ResultCache = ReturnType<typeof createResultCache>;
 

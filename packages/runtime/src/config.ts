@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultPrefix } from '@bunri/queue-contracts';
 
 /** Every problem of a configuration at once, each by the name of its setting. */

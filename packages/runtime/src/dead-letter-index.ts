@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import * as z from 'zod';
 import { failureCodes, stageNames, stageOrder, type FailureCode, type StageName } from '@bunri/queue-contracts';
 import type { Keys } from './keys.ts';
 import { parseRecord, stagesLeft, type RequestRecord } from './record.ts';

@@ -1,4 +1,6 @@
 export * from './app.ts';
+export * from './archive.ts';
+export * from './archive-codec.ts';
 export * from './cache.ts';
 export * from './circuit-breaker.ts';
 export * from './config.ts';
@@ -32,6 +34,7 @@ export * from './redis.ts';
 export * from './request-cache.ts';
 export * from './replay.ts';
 export * from './replay-diff.ts';
+export * from './sha256.ts';
 export * from './single-flight.ts';
 export * from './spending.ts';
 export * from './stage.ts';

@@ -23,6 +23,10 @@ export interface Keys {
   readonly deadlines: string;
   readonly unqueued: string;
   readonly finished: string;
+  /** Up to when finished requests have been put to rest, epoch ms. */
+  readonly archivedUntil: string;
+  /** How far the lists of all owners have been looked through for what is gone: a cursor of SCAN. */
+  readonly ownersCursor: string;
   /** Failed requests that are kept for an operator, by the time of their failure. */
   readonly dead: string;
   /** Whose turn it is in each class of requests, and each owner's next turn. */
@@ -52,6 +56,8 @@ export function createKeys(prefix: string): Keys {
     deadlines: `${prefix}:deadlines`,
     unqueued: `${prefix}:unqueued`,
     finished: `${prefix}:finished`,
+    archivedUntil: `${prefix}:archived-until`,
+    ownersCursor: `${prefix}:owners-cursor`,
     dead: `${prefix}:dead`,
     turns: `${prefix}:turns`,
     epoch: `${prefix}:epoch`,

@@ -35,3 +35,17 @@ test('an error keeps its name, message, code and cause', () => {
     cause: { message: 'inner' },
   });
 });
+
+test('what JSON cannot hold is written all the same, and never breaks who logs it', () => {
+  const { log, lines } = capture();
+  const cycle: Record<string, unknown> = { name: 'cycle' };
+  cycle['self'] = cycle;
+  log.info('odd', { cycle, count: 10n });
+  expect(lines).toEqual([expect.objectContaining({ message: 'odd', count: '10', cycle: expect.anything() })]);
+});
+
+test('a line tells its time', () => {
+  const { log, lines } = capture();
+  log.info('now');
+  expect(new Date(String(lines[0]?.['timestamp'])).toISOString()).toBe(lines[0]?.['timestamp']);
+});

@@ -249,6 +249,11 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       labelNames: ['task', 'outcome'],
       registers,
     }),
+    archived: new Counter({
+      name: 'bunri_archived_requests_total',
+      help: 'Finished requests that were packed, so that they take less memory until their retention ends.',
+      registers,
+    }),
     deletedObjects: new Counter({
       name: 'bunri_deleted_objects_total',
       help: 'Objects and entries removed past their retention, by kind: image, record, dead_letter, cache.',

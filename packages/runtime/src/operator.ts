@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseConfig, processSettings } from './config.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createFlowQueue, type FlowQueue } from './enqueue.ts';

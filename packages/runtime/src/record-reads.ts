@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis';
 import { eventSchema, type Request, type RequestEvent } from '@bunri/queue-contracts';
+import { archivedEvents, recordFields, toArchived } from './archive.ts';
+import type { ArchivedEvent } from './archive-codec.ts';
 import type { Keys } from './keys.ts';
 import { parseRecord, type RequestRecord } from './record.ts';
 
@@ -14,13 +16,15 @@ export interface DeadLetter {
 export function recordReads({ redis, keys, now }: { redis: Redis; keys: Keys; now: () => number }) {
   return {
     async get(id: string): Promise<RequestRecord | null> {
-      return parseRecord(await redis.hgetall(keys.record(id)));
+      return parseRecord(recordFields(await redis.hgetallBuffer(keys.record(id))));
     },
 
     /** Events after `afterSeq`, in order. */
     async events(id: string, afterSeq: number): Promise<RequestEvent[]> {
       const entries = await redis.xrange(keys.events(id), `(${afterSeq}-0`, '+');
-      return entries.map(([entryId, fields]) => toEvent(entryId, fields));
+      // The stream goes in the step that writes the archive: who finds nothing in the one finds all in the other.
+      const events = entries.length > 0 ? entries.map(toArchived) : await archivedEvents({ redis, keys }, id, afterSeq);
+      return events.map(toEvent);
     },
 
     /** The owner's requests, newest first: ids created before `before` (epoch ms, exclusive). */
@@ -82,14 +86,8 @@ export function recordReads({ redis, keys, now }: { redis: Redis; keys: Keys; no
   };
 }
 
-function toEvent(entryId: string, fields: string[]): RequestEvent {
-  const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
-  return eventSchema.parse({
-    seq: Number.parseInt(entryId, 10),
-    type: value('type'),
-    at: Number(value('at')),
-    data: JSON.parse(value('data')),
-  });
+function toEvent([seq, type, at, data]: ArchivedEvent): RequestEvent {
+  return eventSchema.parse({ seq: Number(seq), type, at: Number(at), data: JSON.parse(data) });
 }
 
 /** Reads a message of a request's event channel: `seq type at data`. */

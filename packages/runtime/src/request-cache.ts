@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { nothingUsed, stages, type Locale, type StageName, type StageOutput } from '@bunri/queue-contracts';
 import { cacheKey, normaliseQuestion, type ResultCache } from './cache.ts';
 

@@ -27,8 +27,8 @@ export interface HandlerContext {
   readonly jobId: string;
   /** Whether the request fails if this run fails. */
   readonly lastAttempt: boolean;
-  /** Shows clients that listen the answer as it grows; takes the whole text so far. */
-  readonly onAnswer: (textSoFar: string) => void;
+  /** Shows clients that listen the answer as it grows; takes what reads the whole text so far, when a piece is to be sent. */
+  readonly onAnswer: (readText: () => string) => void;
 }
 
 export interface HandlerResult<S extends StageName> {

@@ -219,7 +219,7 @@ test('the answer is told piece by piece while somebody listens', async () => {
   const heard = Promise.withResolvers<void>();
   const pipeline = await startPipeline({
     llm: async ({ onAnswer }) => {
-      onAnswer('Rin');
+      onAnswer(() => 'Rin');
       await heard.promise;
       return outputs.llm;
     },

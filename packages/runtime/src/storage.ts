@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import {
   CreateBucketCommand,
@@ -30,6 +29,8 @@ export interface StoredObject {
   readonly lastModifiedMs: number;
 }
 
+const readyForMs = 5_000;
+
 export type Storage = ReturnType<typeof createStorage>;
 
 /** Keys of objects. Uploads are named by request, images by content. */
@@ -48,6 +49,8 @@ export function createStorage(options: StorageOptions) {
     region: options.region,
     // Attempts are counted in the stage catalogue; two here bridge one broken keep-alive connection.
     maxAttempts: 2,
+    // What is put is signed with its SHA-256; another checksum of the same bytes tells nothing more.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: 3_000, requestTimeout: timeoutMs, throwOnRequestTimeout: true },
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
     ...(accessKeyId && secretAccessKey ? { credentials: { accessKeyId, secretAccessKey } } : {}),
@@ -64,6 +67,7 @@ export function createStorage(options: StorageOptions) {
       });
     }
   }
+  let readyAt = Number.NEGATIVE_INFINITY;
   const abortOption = (signal?: AbortSignal) => (signal ? { abortSignal: signal } : {});
 
   return {
@@ -157,8 +161,11 @@ export function createStorage(options: StorageOptions) {
       }
     },
 
+    /** Whether the bucket answered within the last few seconds: probes of many processes must not become its load. */
     async ready(): Promise<boolean> {
+      if (performance.now() - readyAt < readyForMs) return true;
       await client.send(new HeadBucketCommand({ Bucket }));
+      readyAt = performance.now();
       return true;
     },
 
@@ -171,8 +178,4 @@ export function createStorage(options: StorageOptions) {
       client.destroy();
     },
   };
-}
-
-export function sha256(bytes: Uint8Array | string): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

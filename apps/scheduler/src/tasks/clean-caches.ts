@@ -1,4 +1,5 @@
 import { removeFailed, type Metrics, type RecordStore, type ResultCache } from '@bunri/runtime';
+import { results } from '../record-batches.ts';
 import type { Task } from '../task.ts';
 
 export interface CleanCachesDeps {
@@ -59,14 +60,22 @@ async function remove(
   }
 }
 
+/** So many keys a run, from where the last one stopped: a store may have millions. */
+const scanned = { calls: 20, keysACall: 1_000 };
+
+/** For what was left in the lists of owners while no scheduler ran. */
 async function trimOwners({ redis, keys }: RecordStore, createdBefore: number, signal: AbortSignal): Promise<number> {
   let removed = 0;
-  let cursor = '0';
-  do {
+  let cursor = (await redis.get(keys.ownersCursor)) ?? '0';
+  for (let calls = 0; calls < scanned.calls; calls += 1) {
     signal.throwIfAborted();
-    const [next, owners] = await redis.scan(cursor, 'MATCH', `${keys.owner('')}*`, 'COUNT', batch);
-    for (const owner of owners) removed += await redis.zremrangebyscore(owner, '-inf', createdBefore);
+    const [next, owners] = await redis.scan(cursor, 'MATCH', `${keys.owner('')}*`, 'COUNT', scanned.keysACall);
+    const trimmed = redis.pipeline();
+    for (const owner of owners) trimmed.zremrangebyscore(owner, '-inf', createdBefore);
+    for (const count of await results(trimmed)) removed += Number(count);
     cursor = next;
-  } while (cursor !== '0');
+    if (cursor === '0') break;
+  }
+  await redis.set(keys.ownersCursor, cursor);
   return removed;
 }
