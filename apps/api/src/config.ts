@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { z } from 'zod';
+import * as z from 'zod';
 import { modelSettings, processSettings, spendingSettings, storageSettings } from '@bunri/runtime';
 import { apiKeysSchema } from './auth.ts';
 

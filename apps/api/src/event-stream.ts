@@ -1,8 +1,9 @@
 import type { Response } from 'express';
-import { isTerminal, type RequestEvent } from '@bunri/queue-contracts';
-import { toResource, type EventFeed, type Logger, type Metrics, type RequestRecord } from '@bunri/runtime';
+import type { RequestEvent } from '@bunri/queue-contracts';
+import { toResource, type EventFeed, type Following, type Logger, type Metrics } from '@bunri/runtime';
+import { createDeadlineWatch } from './deadline-watch.ts';
 import { problemDocument } from './problem.ts';
-import { msUntilOverdue, requestLost, type RecordReader } from './record-reader.ts';
+import { requestLost, type RecordReader } from './record-reader.ts';
 import { requestIdOf } from './request-log.ts';
 
 export interface EventStreamDeps {
@@ -17,16 +18,38 @@ export interface EventStreamDeps {
   readonly heartbeatMs: number;
 }
 
-/**
- * What a client that reads too slowly may leave unread before it is cut off; it resumes where it was. More than the whole
- * history of a request, which is sent at once: a client that comes late is not slow.
- */
-const maxUnreadBytes = 4 * 2 ** 20;
+/** What a stream is about. */
+export interface Subject {
+  readonly id: string;
+  readonly afterSeq: number;
+  /** Epoch ms; null for a request that has ended. */
+  readonly deadlineAt: number | null;
+}
+
+/** A stream until its client has all of it. Times are counted in ticks, of which a heartbeat has `ticksPerBeat`. */
+interface Stream {
+  readonly response: Response;
+  readonly following: Following;
+  writtenAt: number;
+  /** Since when its client has not read all that it was sent, although it was waited for; null while it keeps up. */
+  blockedAt: number | null;
+}
+
 /** How long a client waits before it connects again, as the stream tells it. */
 const reconnectMs = 2_000;
+const ticksPerBeat = 15;
+/** A client that has not read what it was sent within so many heartbeats is cut off; it resumes where it was. */
+const patienceBeats = 4;
+/** Nor may it leave more unread than this. A slow client is sent a page of events at a time, which is far less. */
+const maxUnreadBytes = 4 * 2 ** 20;
+/** Streams that get their heartbeat in one go, during which nobody hears anything else. */
+const beatsAtOnce = 50;
+
+const heartbeat = Buffer.from(': still here\n\n');
+const greeting = Buffer.from(`retry: ${reconnectMs}\n\n`);
 
 /** One event in the form of the HTML standard's server-sent events. The resource stands in the last event of a request. */
-export function formatEvent(event: RequestEvent, resource?: unknown): string {
+function formatEvent(event: RequestEvent, resource?: unknown): Buffer {
   const data = {
     ...event.data,
     ...(resource === undefined ? {} : { resource }),
@@ -34,7 +57,7 @@ export function formatEvent(event: RequestEvent, resource?: unknown): string {
     type: event.type,
     at: new Date(event.at).toISOString(),
   };
-  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`;
+  return Buffer.from(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
 /** What a stream ends with whose request was lost: the problem document, in an event without an id. */
@@ -42,103 +65,144 @@ function formatLost(requestId: string): string {
   return `event: error\ndata: ${JSON.stringify(problemDocument(requestLost(), requestId))}\n\n`;
 }
 
-/**
- * Sends every event after `afterSeq`, old and new, until the request ends, the client leaves or the process stops. The
- * client resumes after the last id it saw, on any API process, and misses nothing.
- */
-export async function streamEvents(
-  deps: EventStreamDeps,
-  response: Response,
-  { record, afterSeq }: { record: RequestRecord; afterSeq: number },
-): Promise<void> {
-  const { id } = record.request;
-  const left = new AbortController();
-  response.once('close', () => left.abort());
-  const signal = AbortSignal.any([left.signal, deps.stopping]);
-  const send = (text: string) => {
-    if (signal.aborted || response.destroyed) return;
-    response.write(text);
-    if (response.writableLength > maxUnreadBytes) response.destroy();
-  };
+export type EventStreams = ReturnType<typeof createEventStreams>;
 
-  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
-  send(`retry: ${reconnectMs}\n\n`);
-  const lost = new AbortController();
-  const stopTimers = startTimers(deps, record, {
-    beat: () => send(': still here\n\n'),
-    onLost: () => lost.abort(),
+/** All streams of a process. What is the same for many listeners is made once. */
+export function createEventStreams(deps: EventStreamDeps) {
+  const { feed, reader, metrics, log, stopping, heartbeatMs } = deps;
+  /** In the order in which they were written to, the longest silent first. */
+  const streams = new Set<Stream>();
+  const watch = createDeadlineWatch(deps);
+  const formatted = new WeakMap<RequestEvent, Buffer>();
+  const formattedLast = new WeakMap<RequestEvent, Promise<Buffer>>();
+  let now = 0;
+  let ticking: NodeJS.Timeout | undefined;
+  stopping.addEventListener('abort', () => {
+    for (const { following } of streams) following.leave();
   });
-  deps.metrics.eventListeners.inc();
-  try {
-    const end = await untilLastEvent(deps.feed, { id, afterSeq, signal: AbortSignal.any([signal, lost.signal]), send });
-    if (end.last) send(formatEvent(end.last, await readResource(deps.reader, id)));
-    if (end.gone || lost.signal.aborted) send(formatLost(requestIdOf(response)));
-  } catch (error) {
-    // The answer has begun, so that the only way to tell is to end it; the client comes back by itself.
-    deps.log.warn('an event stream broke off', { request_id: id, error });
-  } finally {
-    stopTimers();
-    deps.metrics.eventListeners.dec();
-    response.end();
+
+  function format(event: RequestEvent): Buffer {
+    const known = formatted.get(event);
+    if (known) return known;
+    const text = formatEvent(event);
+    formatted.set(event, text);
+    return text;
   }
-}
 
-/** Sends events as they come, but keeps the last one, if it ends the request: it is to be told with the resource. */
-async function untilLastEvent(
-  feed: EventFeed,
-  follow: { id: string; afterSeq: number; signal: AbortSignal; send: (text: string) => void },
-): Promise<{ last: RequestEvent | undefined; gone: boolean }> {
-  const { id, afterSeq, signal, send } = follow;
-  let last: RequestEvent | undefined;
-  const onEvent = (event: RequestEvent) => {
-    // It was not the last one: the request was retried.
-    if (last) send(formatEvent(last));
-    last = undefined;
-    if (event.type === 'completed' || event.type === 'failed' || event.type === 'canceled') last = event;
-    else send(formatEvent(event));
-  };
-  const { promise: aborted, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener('abort', () => resolve(), { once: true });
-  if (signal.aborted) resolve();
-  // The feed cannot be left while it subscribes, which takes as long as Redis is away.
-  const end = await Promise.race([feed.follow(id, afterSeq, onEvent, signal), aborted]);
-  return { last, gone: end === 'gone' };
-}
+  async function formatLast(event: RequestEvent, id: string): Promise<Buffer> {
+    const known = formattedLast.get(event);
+    if (known) return await known;
+    const text = reader.read(id).then((record) => formatEvent(event, record ? toResource(record) : null));
+    formattedLast.set(event, text);
+    return await text;
+  }
 
-async function readResource(reader: RecordReader, id: string): Promise<unknown> {
-  const record = await reader.read(id);
-  return record ? toResource(record) : null;
-}
+  function touch(stream: Stream): void {
+    stream.writtenAt = now;
+    if (streams.delete(stream)) streams.add(stream);
+  }
 
-/**
- * The heartbeat, and the deadline: reading an overdue record closes it, which the stream then hears like everybody. The
- * deadline of a request that was retried is a later one, and a record that is gone will tell nothing.
- */
-function startTimers(
-  { reader, log, now, heartbeatMs }: EventStreamDeps,
-  { request, status }: RequestRecord,
-  { beat, onLost }: { beat: () => void; onLost: () => void },
-): () => void {
-  const { id } = request;
-  let deadline: NodeJS.Timeout | undefined;
-  let stopped = false;
-  const closeAt = (deadlineAt: number) => {
-    if (!stopped) deadline = setTimeout(() => void close(), msUntilOverdue(deadlineAt, now()));
-  };
-  const close = async () => {
-    try {
-      const record = await reader.read(id);
-      if (!record) onLost();
-      else if (!isTerminal(record.status)) closeAt(record.request.deadlineAt);
-    } catch (error) {
-      log.warn('an overdue request could not be closed; the sweeper will', { request_id: id, error });
+  function send(stream: Stream, text: Buffer | string): void {
+    const { response, following } = stream;
+    if (response.destroyed || response.writableEnded) return;
+    touch(stream);
+    const keepsUp = response.write(text);
+    if (response.writableLength > maxUnreadBytes) response.destroy();
+    if (keepsUp || stream.blockedAt !== null) return;
+    // The rest is read from Redis once the client has read this: a slow one costs no memory here.
+    stream.blockedAt = now;
+    following.pause();
+    response.once('drain', () => {
+      stream.blockedAt = null;
+      following.resume();
+    });
+  }
+
+  function tick(): void {
+    now += 1;
+    beatSilent();
+  }
+
+  function beatSilent(): void {
+    let beaten = 0;
+    for (const stream of streams) {
+      if (stream.writtenAt + ticksPerBeat > now) return;
+      if (beaten === beatsAtOnce) {
+        setImmediate(beatSilent);
+        return;
+      }
+      beaten += 1;
+      const { blockedAt, response } = stream;
+      if (blockedAt === null) send(stream, heartbeat);
+      else if (blockedAt + patienceBeats * ticksPerBeat <= now) response.destroy();
+      touch(stream);
     }
+  }
+
+  function keep(stream: Stream): void {
+    streams.add(stream);
+    ticking ??= setInterval(tick, heartbeatMs / ticksPerBeat);
+    stream.response.once('close', () => {
+      stream.following.leave();
+      streams.delete(stream);
+      if (streams.size > 0) return;
+      clearInterval(ticking);
+      ticking = undefined;
+    });
+  }
+
+  return {
+    /**
+     * Sends every event after `afterSeq`, old and new, until the request ends, the client leaves or the process stops. The
+     * client resumes after the last id it saw, on any API process, and misses nothing.
+     */
+    serve(response: Response, { id, afterSeq, deadlineAt }: Subject): void {
+      // A client that left before the stream began is not told of again.
+      if (response.destroyed) return;
+      let last: RequestEvent | undefined;
+      let lost = false;
+      const onEvent = (event: RequestEvent) => {
+        // It was not the last one: the request was retried.
+        if (last) send(stream, format(last));
+        last = endsRequest(event) ? event : undefined;
+        // The last one is to be told with the resource.
+        if (!last) send(stream, format(event));
+      };
+      const stream: Stream = {
+        response,
+        following: feed.open(id, afterSeq, onEvent),
+        writtenAt: now,
+        blockedAt: null,
+      };
+      const { following } = stream;
+      response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' });
+      keep(stream);
+      send(stream, greeting);
+      metrics.eventListeners.inc();
+      const endWatch = watch(id, deadlineAt, () => {
+        lost = true;
+        following.leave();
+      });
+      if (stopping.aborted) following.leave();
+
+      const close = async () => {
+        const end = await following.end;
+        if (end === 'ended' && last) send(stream, await formatLast(last, id));
+        if (end === 'gone' || lost) send(stream, formatLost(requestIdOf(response)));
+      };
+      close()
+        // The answer has begun, so that the only way to tell is to end it; the client comes back by itself.
+        .catch((error: unknown) => log.warn('an event stream broke off', { request_id: id, error }))
+        .finally(() => {
+          endWatch();
+          metrics.eventListeners.dec();
+          stream.blockedAt ??= now;
+          response.end();
+        });
+    },
   };
-  const heartbeat = setInterval(beat, heartbeatMs);
-  if (!isTerminal(status)) closeAt(request.deadlineAt);
-  return () => {
-    stopped = true;
-    clearInterval(heartbeat);
-    clearTimeout(deadline);
-  };
+}
+
+function endsRequest({ type }: RequestEvent): boolean {
+  return type === 'completed' || type === 'failed' || type === 'canceled';
 }

@@ -1,6 +1,6 @@
 import type { Request } from '@bunri/queue-contracts';
 import { estimate, type Estimate, type PipelineLoad, type RecordStore, type StageLoad } from '@bunri/runtime';
-import { z } from 'zod';
+import * as z from 'zod';
 
 type PriorityClass = Request['priority'];
 
@@ -37,6 +37,8 @@ export interface Forecast {
   ofLast(): Promise<Estimate>;
   /** Of a request that this owner would submit now. */
   ofNext(owner: string, priority: PriorityClass): Promise<Estimate>;
+  /** Of a request of this turn that is queued next: what the caller sends to Redis after this call is not counted. */
+  ofTurn(priority: PriorityClass, turn: number): Promise<Estimate>;
   /** Of a request that has been queued at this turn and that no worker has taken. */
   ofQueued(priority: PriorityClass, turn: number): Promise<Estimate>;
 }
@@ -54,6 +56,9 @@ export function createForecast({
     },
     async ofNext(owner, priority) {
       const turn = await records.nextTurn(owner, priority);
+      return estimate(await load.readBefore(priority, turn));
+    },
+    async ofTurn(priority, turn) {
       return estimate(await load.readBefore(priority, turn));
     },
     async ofQueued(priority, turn) {

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Problem } from './problem.ts';
 
@@ -26,7 +27,7 @@ export function checkImageUrl(text: string, { allowHttp }: { allowHttp: boolean 
 /** The URL parser has already turned decimal, octal, hexadecimal and full-width forms into plain IPv4. */
 function isPublicHost(hostname: string): boolean {
   const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (ipaddr.isValid(host)) return isPublicAddress(host);
+  if (isIP(host) !== 0) return isPublicAddress(host);
   const isLocal = localSuffixes.some((suffix) => host === suffix || host.endsWith(`.${suffix}`));
   return host.includes('.') && !isLocal;
 }

@@ -15,7 +15,7 @@ import {
   type Submission,
   type Terms,
 } from './submission.ts';
-import { receiveForm } from './upload.ts';
+import { receiveForm, type Upload } from './upload.ts';
 
 export interface IntakeDeps {
   readonly storage: Storage;
@@ -26,6 +26,8 @@ export interface IntakeDeps {
 interface Received {
   readonly source: ImageSource;
   readonly submission: Submission;
+  /** The photo, where one was sent. It need not be in the bucket yet. */
+  readonly upload: Upload | null;
 }
 
 /** Asked as soon as the terms of a request are known, and once more if they turn out to be others; throws to refuse it. */
@@ -34,7 +36,7 @@ type Judge = (terms: Terms) => Promise<void>;
 const parseJson = promisify(express.json({ limit: '16kb' }));
 
 /**
- * Reads a submission in either of its two forms; a photo is in the bucket afterwards. It is judged before anything is read
+ * Reads a submission in either of its two forms. It is judged before anything is read
  * where the query tells its terms, else at the latest before the first byte of the photo.
  *
  * @throws Problem, TransientError `storage_unavailable`, and what `judge` throws; then nothing stays in the bucket.
@@ -51,21 +53,22 @@ export async function receive(
   const least = leastTerms(query);
   if (least) await judgeOnce(least);
   if (request.is('multipart/form-data')) {
-    const { fields, image } = await receiveForm(request, {
+    const key = objectKeys.upload(id);
+    const { fields, upload } = await receiveForm(request, {
       storage: deps.storage,
-      key: objectKeys.upload(id),
+      key,
       beforePhoto: async (soFar) => {
         const terms = termsSoFar(query, soFar);
         if (terms) await judgeOnce(terms);
       },
     });
-    const source: ImageSource = { kind: 'upload', ...image };
+    const source: ImageSource = { kind: 'upload', key, ...upload.facts };
     try {
       const submission = toSubmission(parseInput(formSchema, joinQuery(query, fields)));
       await judgeOnce(submission);
-      return { source, submission };
+      return { source, submission, upload };
     } catch (error) {
-      await discard(deps, source);
+      await discard(deps, upload);
       throw error;
     }
   }
@@ -75,7 +78,7 @@ export async function receive(
     const url = checkImageUrl(image_url, { allowHttp: deps.allowHttpImageUrls });
     const submission = toSubmission(fields);
     await judgeOnce(submission);
-    return { source: { kind: 'url', url }, submission };
+    return { source: { kind: 'url', url }, submission, upload: null };
   }
   const detail = 'Send multipart/form-data with an image file, or application/json with an image_url.';
   throw new Problem('media_type_unsupported', detail);
@@ -93,10 +96,9 @@ function judgeEachOnce(judge: Judge): Judge {
 }
 
 /** Removes the upload of a request that does not come to be. */
-export async function discard({ storage, log }: { storage: Storage; log: Logger }, source: ImageSource): Promise<void> {
-  if (source.kind !== 'upload') return;
+export async function discard({ log }: { log: Logger }, upload: Upload | null): Promise<void> {
   try {
-    await storage.remove([source.key]);
+    await upload?.remove();
   } catch (error) {
     // The client's answer is another matter; the object goes when its retention ends.
     log.warn('an upload without a request could not be removed', { error });

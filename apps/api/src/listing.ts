@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { resourceSchema, type Resource } from '@bunri/queue-contracts';
 import { toResource, type RecordStore, type RequestRecord } from '@bunri/runtime';
 import { invalidField } from './problem.ts';

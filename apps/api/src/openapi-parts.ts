@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ZodOpenApiResponsesObject } from 'zod-openapi';
 import { requestIdSchema } from '@bunri/queue-contracts';
 import { Problem, problemSchema, type ProblemCode } from './problem.ts';

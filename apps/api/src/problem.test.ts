@@ -17,6 +17,11 @@ test.each([
   expect(problem).toMatchObject({ code: 'service_unavailable', status: 503, headers: { 'retry-after': '5' } });
 });
 
+test('a command whose answer does not come in time is an outage, also where Redis answers the next one', async () => {
+  const problem = await toProblem(new Error('Command timed out'), async () => await Promise.resolve(true));
+  expect(problem).toMatchObject({ code: 'service_unavailable', status: 503 });
+});
+
 test('another refusal of Redis is a fault of ours', async () => {
   const problem = await toProblem(replyError('ERR wrong number of arguments'), async () => await Promise.resolve(true));
   expect(problem).toMatchObject({ code: 'internal_error', status: 500 });

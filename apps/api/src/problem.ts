@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { failureCodes, failures, type FailureCode } from '@bunri/queue-contracts';
 import { PermanentError, TransientError } from '@bunri/runtime';
 
@@ -138,8 +138,12 @@ export async function toProblem(error: unknown, redisAnswers: () => Promise<bool
   return new Problem('internal_error', detail, { cause: error });
 }
 
-/** Redis answers, but takes nothing now: it is full, loads its data, has become a replica, or cannot write to its disk. */
+/**
+ * Redis answers, but takes nothing now: it is full, loads its data, has become a replica, or cannot write to its disk. Or
+ * this process was so busy that an answer did not come to it in time.
+ */
 function isStoreRefusal(error: unknown): boolean {
+  if (error instanceof Error && error.message === 'Command timed out') return true;
   const message = error instanceof Error && error.name === 'ReplyError' ? error.message : '';
   return /^(OOM|LOADING|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/.test(message);
 }

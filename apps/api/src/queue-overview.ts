@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { z } from 'zod';
+import * as z from 'zod';
 import { stageOrder, stages } from '@bunri/queue-contracts';
 import { readSlots, type StageSlots } from '@bunri/runtime';
 

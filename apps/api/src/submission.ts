@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { locales, requestSchema, type ImageSource, type Locale, type Request } from '@bunri/queue-contracts';
 import { sha256, type Idempotency } from '@bunri/runtime';
 import { invalidField } from './problem.ts';

@@ -39,6 +39,7 @@ function submitWith(store: { accept: RecordStore['accept']; get: () => Promise<R
       records,
       reader: createRecordReader({ records, now: () => 0 }),
       flows: { add: async ({ id }) => void queued.push(id), close: async () => undefined },
+      forecast: { ofTurn: async () => await Promise.resolve({ position: 0, completion: null }) },
       storage: {} as Storage,
       cache: {} as ResultCache,
       models: { vision: 'v', llm: 'l' },
@@ -108,9 +109,10 @@ describe('an answer that is known already', () => {
     llmModel: models.llm,
   });
 
-  test('is given at once, costs nothing, and nothing is queued', async () => {
+  test('is given at once, costs nothing, and nothing is queued or stored', async () => {
     await api.storage.put(outputs.preprocess.key, new Uint8Array(4), 'image/jpeg');
     await storeRequest(api.cache, parts(), outputs);
+    const before = await api.objects();
     const answer = await post(form(photo, { question: `  ${question.replace(' ', '   ')} ` }));
     expect(answer.status).toBe(200);
     const resource = (await answer.json()) as Resource;
@@ -118,6 +120,7 @@ describe('an answer that is known already', () => {
     expect(resource.usage.vision).toEqual({ input_tokens: 0, output_tokens: 0, cost_usd: 0 });
     expect(resource.usage.llm).toEqual({ input_tokens: 0, output_tokens: 0, cost_usd: 0 });
     expect(api.queued).not.toContain(resource.id);
+    expect(await api.objects()).toEqual(before);
   });
 
   test('is not given for another question, another photo or another language', async () => {

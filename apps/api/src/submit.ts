@@ -1,8 +1,8 @@
-import type { FlowOrder, Request } from '@bunri/queue-contracts';
+import { stageNames, type Request } from '@bunri/queue-contracts';
 import { catalogueVersion } from '@bunri/knowledge';
 import {
   lookUpRequest,
-  parseRecord,
+  type Estimate,
   type FlowQueue,
   type Idempotency,
   type Logger,
@@ -11,8 +11,10 @@ import {
   type RequestCacheValue,
   type RequestRecord,
   type ResultCache,
+  type StageRecord,
   type Storage,
 } from '@bunri/runtime';
+import type { Forecast } from './forecast.ts';
 import { Problem, retryAfterOutageS } from './problem.ts';
 import type { RecordReader } from './record-reader.ts';
 
@@ -20,6 +22,7 @@ export interface SubmitDeps {
   readonly records: RecordStore;
   readonly reader: RecordReader;
   readonly flows: FlowQueue;
+  readonly forecast: Pick<Forecast, 'ofTurn'>;
   readonly storage: Storage;
   readonly cache: ResultCache;
   readonly models: { readonly vision: string; readonly llm: string };
@@ -31,6 +34,8 @@ export interface Submitted {
   readonly record: RequestRecord;
   /** The idempotency key had been used: the record is that of the first request. */
   readonly replayed: boolean;
+  /** Of a request that was queued now, where it could be told. */
+  readonly estimate: Estimate | null;
 }
 
 /** Redis may or may not have accepted the request: its upload must stay, since a record may refer to it. */
@@ -42,17 +47,25 @@ export class AcceptanceUnknown extends Problem {
 }
 
 /**
- * Accepts a request: the record is written first, then the flow is added. A crash or an error between the two is repaired
- * by the scheduler's sweeper. A request whose answer is known already is finished at once, and nothing is queued.
+ * Accepts a request: `store` brings its photo into the bucket, then the record is written, then the flow is added. A crash or
+ * an error between the two is repaired by the scheduler's sweeper. A request whose answer is known already is finished at
+ * once: its photo is not stored, since nobody will look for it, and nothing is queued.
  *
- * @throws Problem `idempotency_conflict`, AcceptanceUnknown
+ * @throws Problem `idempotency_conflict`, AcceptanceUnknown, and what `store` throws
  */
-export async function submit(deps: SubmitDeps, request: Request, idempotency?: Idempotency): Promise<Submitted> {
+export async function submit(
+  deps: SubmitDeps,
+  request: Request,
+  { store, idempotency }: { store?: (() => Promise<void>) | undefined; idempotency?: Idempotency | undefined } = {},
+): Promise<Submitted> {
   const answer = await findAnswer(deps, request);
-  const accepted = await accept(deps.records, request, {
+  if (!answer) await store?.();
+  const accepting = accept(deps.records, request, {
     ...(idempotency ? { idempotency } : {}),
     ...(answer ? { answer: { outputs: answer } } : {}),
   });
+  // Redis carries out what is sent on one connection in order: what is read now is what was accepted.
+  const [accepted, written] = await Promise.all([accepting, answer ? readQuietly(deps.records, request.id) : null]);
   if (accepted.outcome === 'conflict') {
     const detail =
       'This Idempotency-Key was used for a request with another photo, question or option. Send a new key for a new request.';
@@ -62,12 +75,17 @@ export async function submit(deps: SubmitDeps, request: Request, idempotency?: I
   const replayed = accepted.id !== request.id;
   if (!replayed) deps.metrics.requestsAccepted.inc({ cached: String(answer !== null) });
   if (!replayed && !answer) {
-    await enqueue(deps, { ...request, turn: accepted.turn });
-    return { record: newRecord(request, accepted.turn), replayed };
+    const estimate = await enqueue(deps, request, accepted.turn);
+    return { record: newRecord(request, accepted.turn), replayed, estimate };
   }
-  const record = await deps.reader.read(accepted.id);
+  const record = (replayed ? null : written) ?? (await deps.reader.read(accepted.id));
   if (!record) throw new Error(`the record ${accepted.id} is gone`);
-  return { record, replayed };
+  return { record, replayed, estimate: null };
+}
+
+/** Null where it cannot be read now. */
+async function readQuietly(records: RecordStore, id: string): Promise<RequestRecord | null> {
+  return await records.get(id).catch(() => null);
 }
 
 async function accept(
@@ -87,19 +105,42 @@ async function accept(
   }
 }
 
-async function enqueue({ flows, log }: SubmitDeps, order: FlowOrder): Promise<void> {
-  try {
-    await flows.add(order);
-  } catch (error) {
-    log.warn('a request was accepted but not queued; the sweeper will queue it', { request_id: order.id, error });
-  }
+/** The request is accepted, whether its flow could be added and its place be told or not. One round trip for both. */
+async function enqueue({ flows, forecast, log }: SubmitDeps, request: Request, turn: number): Promise<Estimate | null> {
+  const { id, deadlineAt, priority } = request;
+  const failed = (message: string) => (error: unknown) => {
+    log.warn(message, { request_id: id, error });
+    return null;
+  };
+  const place = forecast.ofTurn(priority, turn).catch(failed('the place of a request could not be told'));
+  await flows
+    .add({ id, deadlineAt, priority, turn })
+    .catch(failed('a request was accepted but not queued; the sweeper will queue it'));
+  return await place;
 }
+
+const pending: StageRecord = {
+  status: 'pending',
+  startedAt: null,
+  durationMs: null,
+  attempts: 0,
+  cached: false,
+  lost: 0,
+  output: null,
+};
 
 /** The record as acceptance has just written it. */
 function newRecord(request: Request, turn: number): RequestRecord {
-  const record = parseRecord({ request: JSON.stringify(request), status: 'queued', seq: '1', turn: String(turn) });
-  if (!record) throw new Error('a new record has no request');
-  return record;
+  return {
+    request,
+    status: 'queued',
+    completedAt: null,
+    lastSeq: 1,
+    error: null,
+    generation: 0,
+    turn,
+    stages: Object.fromEntries(stageNames.map((name) => [name, pending])) as RequestRecord['stages'],
+  };
 }
 
 /** The answer to the same upload and question, where its image is still stored and the catalogue is still the same. */

@@ -23,26 +23,21 @@ export async function waitForEnd(
 ): Promise<RequestRecord> {
   const { id, deadlineAt } = record.request;
   if (waitMs === 0 || isTerminal(record.status)) return record;
-  const leave = new AbortController();
-  const timer = setTimeout(() => leave.abort(), Math.min(waitMs, msUntilOverdue(deadlineAt, now())));
-  const either = AbortSignal.any([leave.signal, signal]);
+  const { end, leave } = feed.open(id, record.lastSeq, () => undefined);
+  const timer = setTimeout(leave, Math.min(waitMs, msUntilOverdue(deadlineAt, now())));
+  signal.addEventListener('abort', leave, { once: true });
+  if (signal.aborted) leave();
   let latest: RequestRecord | null;
   try {
-    // The feed cannot be left while it subscribes, which takes as long as Redis is away.
-    await Promise.race([feed.follow(id, record.lastSeq, () => undefined, either), aborted(either)]);
+    await end;
     latest = await reader.read(id);
   } catch (error) {
     log.warn('a wait was cut short', { request_id: id, error });
     return record;
   } finally {
     clearTimeout(timer);
-    leave.abort();
+    signal.removeEventListener('abort', leave);
   }
   if (!latest) throw requestLost();
   return latest;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -4,6 +4,7 @@ import { Redis } from 'ioredis';
 import { finalStage, type RequestEvent } from '@bunri/queue-contracts';
 import { newRequestId } from './enqueue.ts';
 import { createEventFeed, type EventFeed } from './feed.ts';
+import { createEventReads, type EventPage, type ReadEvents } from './feed-reads.ts';
 import { createLogger } from './log.ts';
 import { createRecordStore, type RecordStore } from './records.ts';
 
@@ -112,19 +113,17 @@ test('events written while the subscriber was cut off are read from the stream w
 test('a stream that cannot be read after a reconnect is read again until it can', async () => {
   const id = await accepted();
   let failures = 0;
-  const shaky: RecordStore = {
-    ...records,
-    events: async (request, after) => {
-      if (after > 0 && failures < 2) {
-        failures += 1;
-        throw new Error('not back yet');
-      }
-      return await records.events(request, after);
-    },
+  const readEvents = createEventReads(records);
+  const shaky: ReadEvents = async (request, after) => {
+    if (after > 0 && failures < 2) {
+      failures += 1;
+      throw new Error('not back yet');
+    }
+    return await readEvents(request, after);
   };
   const ownSubscriber = redis.duplicate();
   const seen: number[] = [];
-  const following = createEventFeed({ records: shaky, subscriber: ownSubscriber, log }).follow(
+  const following = createEventFeed({ records, subscriber: ownSubscriber, log, readEvents: shaky }).follow(
     id,
     0,
     ({ seq }) => seen.push(seq),
@@ -203,4 +202,110 @@ test('a request that is lost with its store while it is followed is gone, and no
   ownSubscriber.disconnect();
   expect(await feed.follow(id, 0, () => undefined, new AbortController().signal)).toBe('gone');
   expect(feed.channelCount).toBe(0);
+});
+
+test('listeners who come in the same moment share a subscription command and round trips', async () => {
+  const ids = await Promise.all(Array.from({ length: 30 }, accepted));
+  const own = { redis: redis.duplicate(), subscriber: redis.duplicate() };
+  const ownFeed = createEventFeed({
+    records: createRecordStore({ redis: own.redis, prefix }),
+    subscriber: own.subscriber,
+    log,
+  });
+  await Promise.all([own.redis.ping(), own.subscriber.ping()]);
+  let writes = 0;
+  for (const { stream } of [own.redis, own.subscriber]) stream.on('data', () => (writes += 1));
+  const seen: string[] = [];
+  const following = ids.map((id) => ownFeed.open(id, 0, () => seen.push(id)));
+  while (seen.length < ids.length) await new Promise((resolve) => setImmediate(resolve));
+  expect(seen.toSorted()).toEqual(ids.toSorted());
+  expect(writes).toBeLessThan(10);
+  for (const { leave } of following) leave();
+  expect(await Promise.all(following.map(async ({ end }) => await end))).toEqual(ids.map(() => 'left'));
+  own.redis.disconnect();
+  own.subscriber.disconnect();
+});
+
+test('a listener that comes when the last one leaves takes over its subscription and misses nothing', async () => {
+  const id = await accepted();
+  const first = feed.open(id, 0, () => undefined);
+  first.leave();
+  const seen: number[] = [];
+  const second = feed.open(id, 0, ({ seq }) => seen.push(seq));
+  while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  second.leave();
+  const third = feed.open(id, 1, ({ seq }) => seen.push(seq));
+  await play(id, 3);
+  expect(await third.end).toBe('ended');
+  expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7]);
+});
+
+test('a paused listener is told nothing, holds nothing, and after that misses nothing', async () => {
+  const id = await accepted();
+  const seen: number[] = [];
+  const following = feed.open(id, 0, ({ seq }) => {
+    seen.push(seq);
+    if (seq % 2 === 1) following.pause();
+  });
+  while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await play(id, 4);
+  expect(seen).toEqual([1]);
+  following.resume();
+  expect(await following.end).toBe('ended');
+  expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test('a long stream is read page by page, and a listener that pauses gets no page beyond', async () => {
+  const id = await accepted();
+  await play(id, 20);
+  const readEvents = createEventReads(records, { pageSize: 4 });
+  const seen: number[] = [];
+  const following = createEventFeed({ records, subscriber, log, readEvents }).open(id, 0, ({ seq }) => {
+    seen.push(seq);
+    if (seq === 6) following.pause();
+  });
+  while (seen.length < 8) await new Promise((resolve) => setImmediate(resolve));
+  await redis.ping();
+  expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  following.resume();
+  expect(await following.end).toBe('ended');
+  expect(seen).toEqual(Array.from({ length: 24 }, (_, i) => i + 1));
+});
+
+test('who reads the same at the same time gets the same events, and one request that cannot be read harms no other', async () => {
+  const [well, ill] = await Promise.all([accepted(), accepted()]);
+  await redis.unlink(records.keys.events(ill));
+  await redis.set(records.keys.events(ill), 'no stream');
+  const readEvents = createEventReads(records);
+  const [one, same, other] = await Promise.allSettled([readEvents(well, 0), readEvents(well, 0), readEvents(ill, 0)]);
+  expect(one).toMatchObject({ value: { state: 'open', more: false, events: [{ seq: 1, type: 'accepted' }] } });
+  expect(same.status === 'fulfilled' && one.status === 'fulfilled' && same.value.events === one.value.events).toBe(
+    true,
+  );
+  expect(other.status).toBe('rejected');
+  await redis.unlink(records.keys.events(ill));
+});
+
+test('a request that ended and was opened again while its stream was read is followed on', async () => {
+  const id = await accepted();
+  const [accept, failed, retried] = (['accepted', 'failed', 'retried'] as const).map((type, i) => ({
+    seq: i + 1,
+    type,
+    at: 1,
+    data: {},
+  })) as [RequestEvent, RequestEvent, RequestEvent];
+  const pages: EventPage[] = [
+    { state: 'ended', more: false, events: [accept, failed, retried] },
+    { state: 'open', more: false, events: [] },
+  ];
+  const readEvents: ReadEvents = async () =>
+    await Promise.resolve(pages.shift() ?? Promise.reject(new Error('no page')));
+  const seen: string[] = [];
+  const following = createEventFeed({ records, subscriber, log, readEvents }).open(id, 0, ({ type }) =>
+    seen.push(type),
+  );
+  while (pages.length > 0) await new Promise((resolve) => setImmediate(resolve));
+  await redis.publish(records.keys.events(id), '4 canceled 1 {}');
+  expect(await following.end).toBe('ended');
+  expect(seen).toEqual(['accepted', 'failed', 'retried', 'canceled']);
 });

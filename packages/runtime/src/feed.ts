@@ -1,66 +1,133 @@
 import type { Redis } from 'ioredis';
-import { isTerminal, type RequestEvent } from '@bunri/queue-contracts';
+import { createEventReads } from './feed-reads.ts';
+import { createReading, readAgainMs, type FollowEnd, type Listener, type Reading } from './feed-reading.ts';
 import type { Logger } from './log.ts';
 import { parseEventMessage } from './record-reads.ts';
 import type { RecordStore } from './records.ts';
 
+export type { FollowEnd } from './feed-reading.ts';
 export type EventFeed = ReturnType<typeof createEventFeed>;
 
-/** After a failed read, as a connection that is coming back gives it. */
-const readAgainMs = 250;
+/** A listener that is told the events of a request. */
+export type Following = Pick<Reading, 'end' | 'pause' | 'resume' | 'leave'>;
 
-type Listener = (event: RequestEvent) => void;
-
-/** How following a request came to its end. `gone`: its record is not in the store any more, or never was. */
-export type FollowEnd = 'ended' | 'gone' | 'left';
+/** A request's channel: subscribed from its first listener on until a moment after its last. */
+interface Channel {
+  readonly readings: Set<Reading>;
+  readonly subscribed: Promise<void>;
+  readonly onSubscribed: () => void;
+  readonly onFailed: (error: unknown) => void;
+}
 
 /**
  * Events of requests for any number of listeners over one Redis connection. A channel is subscribed while it has at least
  * one listener, before the stream is read: what comes meanwhile is held back, so that nothing is missed or told twice.
+ * What many listeners need in one turn of the event loop is asked of Redis together.
  */
 export function createEventFeed({
   records,
   subscriber,
   log,
+  readEvents = createEventReads(records),
 }: {
   records: RecordStore;
   subscriber: Redis;
   log: Logger;
+  /** Default: from the records' Redis. */
+  readEvents?: ReturnType<typeof createEventReads>;
 }) {
-  const channels = new Map<string, { listeners: Set<Listener>; subscribed: Promise<unknown> }>();
+  const channels = new Map<string, Channel>();
+  /** Channels that got their first listener, or lost their last one, in this turn of the event loop. */
+  const arrived = new Set<string>();
+  const deserted = new Set<string>();
+  let rereading: NodeJS.Timeout | undefined;
+
   subscriber.on('message', (channel, message) => {
-    const listeners = channels.get(channel)?.listeners;
-    if (!listeners) return;
+    const readings = channels.get(channel)?.readings;
+    if (!readings || readings.size === 0) return;
     try {
       const event = parseEventMessage(message);
-      for (const listener of listeners) listener(event);
+      for (const reading of readings) reading.onLive(event);
     } catch (error) {
       // What cannot be told now is in the stream, and read from there at the next gap; other requests go on.
       log.error('an event could not be told', { channel, error });
     }
   });
+  subscriber.on('ready', () => {
+    readAllAgain();
+    clearTimeout(rereading);
+    // Subscriptions are sent again when the connection is back, and may come after this first read of the streams.
+    rereading = setTimeout(readAllAgain, readAgainMs);
+    rereading.unref();
+  });
 
-  async function listen(channel: string, listener: Listener): Promise<() => void> {
-    const known = channels.get(channel);
-    const entry = known ?? { listeners: new Set<Listener>(), subscribed: subscriber.subscribe(channel) };
-    channels.set(channel, entry);
-    entry.listeners.add(listener);
-    const leave = () => {
-      entry.listeners.delete(listener);
-      if (entry.listeners.size > 0 || channels.get(channel) !== entry) return;
-      channels.delete(channel);
-      subscriber.unsubscribe(channel).catch(() => undefined);
-    };
+  function readAllAgain(): void {
+    for (const { readings } of channels.values()) for (const reading of readings) reading.again();
+  }
+
+  function enter(name: string): Channel {
+    const known = channels.get(name);
+    if (known) return known;
+    const { promise: subscribed, resolve: onSubscribed, reject: onFailed } = Promise.withResolvers<void>();
+    const channel: Channel = { readings: new Set(), subscribed, onSubscribed, onFailed };
+    channels.set(name, channel);
+    changeSoon();
+    arrived.add(name);
+    return channel;
+  }
+
+  function changeSoon(): void {
+    if (arrived.size === 0 && deserted.size === 0) setImmediate(changeSubscriptions);
+  }
+
+  function changeSubscriptions(): void {
+    const left = [...deserted].filter((name) => channels.get(name)?.readings.size === 0);
+    for (const name of left) channels.delete(name);
+    const come = [...arrived].flatMap((name): [string, Channel][] => {
+      const channel = channels.get(name);
+      return channel ? [[name, channel]] : [];
+    });
+    // Who came and left in the same turn was never subscribed.
+    const known = left.filter((name) => !arrived.has(name));
+    arrived.clear();
+    deserted.clear();
+    if (known.length > 0) subscriber.unsubscribe(...known).catch(() => undefined);
+    if (come.length > 0) void subscribe(new Map(come));
+  }
+
+  async function subscribe(entered: ReadonlyMap<string, Channel>): Promise<void> {
     try {
-      await entry.subscribed;
+      await subscriber.subscribe(...entered.keys());
+      for (const { onSubscribed } of entered.values()) onSubscribed();
     } catch (error) {
-      leave();
-      throw error;
+      for (const [name, channel] of entered) {
+        // The next listener tries anew.
+        if (channels.get(name) === channel) channels.delete(name);
+        channel.onFailed(error);
+      }
     }
-    return leave;
+  }
+
+  /** Tells `onEvent` as `follow` does, until the listener leaves. */
+  function open(id: string, afterSeq: number, onEvent: Listener): Following {
+    const name = records.keys.events(id);
+    const channel = enter(name);
+    const onOver = () => {
+      channel.readings.delete(reading);
+      if (channel.readings.size > 0 || channels.get(name) !== channel) return;
+      changeSoon();
+      deserted.add(name);
+    };
+    const reading = createReading({ id, afterSeq, readEvents, onEvent, onOver });
+    channel.readings.add(reading);
+    // A listener may leave before: subscribing takes as long as Redis is away.
+    channel.subscribed.then(reading.start, reading.fail);
+    return reading;
   }
 
   return {
+    open,
+
     /**
      * Calls `onEvent` for every event after `afterSeq`, old and new, in order and once each, until the request ends, its
      * record is found gone, or the signal aborts. What was published while Redis was away is read from the stream once it is
@@ -69,116 +136,19 @@ export function createEventFeed({
      * @throws when the stream cannot be read at the start; later trouble is waited out.
      */
     async follow(id: string, afterSeq: number, onEvent: Listener, signal: AbortSignal): Promise<FollowEnd> {
-      const reading = createReading(records, { id, afterSeq, onEvent });
-      let again: NodeJS.Timeout | undefined;
-      // Subscriptions are sent again when the connection is back, and may come after this first read of the stream.
-      const onReady = () => {
-        reading.again();
-        clearTimeout(again);
-        again = setTimeout(reading.again, readAgainMs);
-      };
-      const onAbort = () => reading.finish('left');
-      signal.addEventListener('abort', onAbort, { once: true });
-      const listening = listen(records.keys.events(id), reading.onLive);
-      subscriber.on('ready', onReady);
+      if (signal.aborted) return 'left';
+      const { end, leave } = open(id, afterSeq, onEvent);
+      signal.addEventListener('abort', leave, { once: true });
       try {
-        // Subscribing takes as long as Redis is away; a listener may leave before.
-        await Promise.race([listening, reading.end]);
-        if (signal.aborted) return 'left';
-        await reading.start();
-        return await reading.end;
+        return await end;
       } finally {
-        reading.finish('left');
-        clearTimeout(again);
-        signal.removeEventListener('abort', onAbort);
-        subscriber.off('ready', onReady);
-        listening.then(
-          (leave) => leave(),
-          () => undefined,
-        );
+        signal.removeEventListener('abort', leave);
       }
     },
 
+    /** Channels with listeners. */
     get channelCount(): number {
-      return channels.size;
+      return [...channels.values()].filter(({ readings }) => readings.size > 0).length;
     },
   };
-}
-
-/** One listener's place in a request's stream: what was told to it, and whether there is more to come. */
-function createReading(
-  records: RecordStore,
-  { id, afterSeq, onEvent }: { id: string; afterSeq: number; onEvent: Listener },
-) {
-  let last = afterSeq;
-  // Until the first read is done, what comes live is held back.
-  let reading = true;
-  let gap = false;
-  let over = false;
-  let retry: NodeJS.Timeout | undefined;
-  const { promise: end, resolve } = Promise.withResolvers<FollowEnd>();
-
-  function finish(how: FollowEnd): void {
-    over = true;
-    clearTimeout(retry);
-    resolve(how);
-  }
-
-  function tell(event: RequestEvent): void {
-    if (event.seq <= last || over) return;
-    last = event.seq;
-    onEvent(event);
-  }
-
-  async function read(): Promise<void> {
-    reading = true;
-    try {
-      do {
-        gap = false;
-        const events = await records.events(id, last);
-        for (const event of events) tell(event);
-        const latest = events.at(-1);
-        if (latest && endsRequest(latest)) finish('ended');
-      } while (gap && !over);
-    } finally {
-      reading = false;
-    }
-  }
-
-  async function start(): Promise<void> {
-    await read();
-    if (over) return;
-    // No event will ever tell that a store came back empty, or that the request had ended before `afterSeq`.
-    const record = await records.get(id);
-    if (!record) finish('gone');
-    else if (isTerminal(record.status)) {
-      await read();
-      finish('ended');
-    }
-  }
-
-  function again(): void {
-    gap = true;
-    if (reading || over) return;
-    clearTimeout(retry);
-    start().catch(() => {
-      if (!over) retry = setTimeout(again, readAgainMs);
-    });
-  }
-
-  function onLive(event: RequestEvent): void {
-    if (event.seq <= last) return;
-    if (reading || event.seq !== last + 1) {
-      again();
-      return;
-    }
-    tell(event);
-    if (endsRequest(event)) finish('ended');
-  }
-
-  return { end, finish, start, again, onLive };
-}
-
-function endsRequest(event: RequestEvent): boolean {
-  return event.type === 'completed' || event.type === 'failed' || event.type === 'canceled';
 }

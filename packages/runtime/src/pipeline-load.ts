@@ -22,6 +22,15 @@ const scorePerPriority = 2 ** 32;
 
 type Snapshot = Readonly<Record<StageName, DurationCounts>>;
 
+/**
+ * KEYS the prioritised jobs of each stage. ARGV 1 the score that they are counted up to. A script, and no pipeline of
+ * ioredis, which copies all scripts of its connection into each pipeline: asked at every submission, that is dear.
+ */
+const countBeforeScript = `
+local counts = {}
+for i, key in ipairs(KEYS) do counts[i] = redis.call('ZCOUNT', key, '-inf', ARGV[1]) end
+return counts`;
+
 /** How many commands of a reading belong to a stage. */
 const commandsAStage = 9;
 
@@ -45,6 +54,13 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
   const { redis, prefix, models, now } = options;
   const keys = createKeys(prefix);
   const modelsOnce = [...new Set(Object.values(models))];
+  const waitingKeys = stageOrder.map((stage) => `${prefix}:${stages[stage].queue}:prioritized`);
+  redis.defineCommand('bunri_countBefore', {
+    lua: countBeforeScript,
+    numberOfKeys: waitingKeys.length,
+    readOnly: true,
+  });
+  const scripts = redis as unknown as { bunri_countBefore(...args: string[]): Promise<number[]> };
   const history: { at: number; day: string; counts: Snapshot }[] = [];
   const known = new Map<StageName, ServiceTime>();
   let latest: { at: number; loads: Promise<readonly StageLoad[]> } | undefined;
@@ -131,16 +147,14 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
     /**
      * The same, with only those waiting jobs that a job of this class and turn, added now, would stand behind. Whose the
      * delayed jobs are is not known, and thousands of batch may be delayed, which come after every interactive one: for that
-     * only as many count as can be in its way at once, one a slot.
+     * only as many count as can be in its way at once, one a slot. What is counted is asked before this returns, so that a
+     * command that the caller sends next is not in it.
      */
     async readBefore(priority: Request['priority'], turn: number): Promise<readonly StageLoad[]> {
-      const commands = redis.pipeline();
-      for (const stage of stageOrder) {
-        // First in, first out among equals: those of the same priority are before it, too.
-        const end = `(${(priorityOf(priority, turn) + 1) * scorePerPriority}`;
-        commands.zcount(`${prefix}:${stages[stage].queue}:prioritized`, '-inf', end);
-      }
-      const [loads, before] = await Promise.all([this.read(), answersOf(commands)]);
+      // First in, first out among equals: those of the same priority are before it, too.
+      const end = `(${(priorityOf(priority, turn) + 1) * scorePerPriority}`;
+      const counted = scripts.bunri_countBefore(...waitingKeys, end);
+      const [loads, before] = await Promise.all([this.read(), counted]);
       return loads.map((of, i) => ({
         ...of,
         waiting: Number(before[i]),

@@ -1,7 +1,7 @@
 import { Router, type Request, type Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isTerminal, resourceSchema } from '@bunri/queue-contracts';
-import { newRequestId, toResource, type RequestRecord } from '@bunri/runtime';
+import { newRequestId, toResource, TransientError, type RequestRecord } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
 import { placeSchema, toPlace, unknownPlace, type Forecast, type Place } from '../forecast.ts';
 import { discard, receive, type IntakeDeps } from '../intake.ts';
@@ -9,7 +9,8 @@ import { listRecords, pageSchema } from '../listing.ts';
 import { parseInput, Problem, serviceUnavailable } from '../problem.ts';
 import type { Refusal } from '../refusal.ts';
 import { preferredWaitS, toIdempotency } from '../submission.ts';
-import { AcceptanceUnknown, submit, type SubmitDeps } from '../submit.ts';
+import { createTurnstile, type Turnstile } from '../turnstile.ts';
+import { AcceptanceUnknown, submit, type SubmitDeps, type Submitted } from '../submit.ts';
 import { lingerThenClose } from '../upload.ts';
 import { waitForEnd, type WaitDeps } from '../wait.ts';
 
@@ -19,6 +20,13 @@ export interface ClassificationDeps extends SubmitDeps, WaitDeps, IntakeDeps {
   readonly forecast: Forecast;
   readonly stopping: AbortSignal;
 }
+
+/**
+ * Photos on their way into the bucket at once: less than the connections that the S3 client opens. It counts the time in
+ * which a call waits for one of them as silence of the server, which a crowd's photos would take for an outage.
+ */
+const storesAtOnce = 40;
+const storePatienceMs = 60_000;
 
 export const classificationPath = '/v1/classifications';
 /** A request that is not finished yet, with its place, and where to look, listen and cancel. */
@@ -31,6 +39,7 @@ export const acceptedSchema = resourceSchema
 
 export function classificationRoutes(deps: ClassificationDeps): Router {
   const { admit, reader, records } = deps;
+  const storing = createTurnstile({ limit: storesAtOnce, patienceMs: storePatienceMs, tooLong: storageBusy });
   const router = Router();
 
   router.post(classificationPath, async (request, response) => {
@@ -40,7 +49,7 @@ export function classificationRoutes(deps: ClassificationDeps): Router {
     // Without Redis nothing can be accepted: said before the upload is taken.
     if (records.redis.status !== 'ready') throw serviceUnavailable();
     await deps.refusal.ofOwner(owner, request.get('idempotency-key'));
-    await answerSubmission(deps, request, response, owner);
+    await answerSubmission({ ...deps, storing }, request, response, owner);
   });
 
   router.get(classificationPath, async (request, response) => {
@@ -72,32 +81,38 @@ export function classificationRoutes(deps: ClassificationDeps): Router {
   return router;
 }
 
+function storageBusy(): Error {
+  return new TransientError('storage_unavailable', 'too many photos wait to be stored; try again later');
+}
+
 async function answerSubmission(
-  deps: ClassificationDeps,
+  deps: ClassificationDeps & { readonly storing: Turnstile },
   request: Request,
   response: Response,
   owner: string,
 ): Promise<void> {
   const id = newRequestId();
   const key = request.get('idempotency-key');
-  const { source, submission } = await receive(deps, { request, response }, id, async (terms) => {
+  const { source, submission, upload } = await receive(deps, { request, response }, id, async (terms) => {
     await deps.refusal.ofTerms(owner, key, terms);
   });
   const createdAt = deps.now();
   const { question, locale, priority, deadlineMs } = submission;
   const order = { id, owner, question, locale, source, priority, createdAt, deadlineAt: createdAt + deadlineMs };
-  let record: RequestRecord;
+  let submitted: Submitted;
   try {
-    const submitted = await submit(deps, order, toIdempotency(key, submission, source));
-    record = submitted.record;
+    const idempotency = toIdempotency(key, submission, source);
+    const store = upload ? async () => await deps.storing(upload.store) : undefined;
+    submitted = await submit(deps, order, { store, idempotency });
     if (submitted.replayed) {
       response.set('Idempotent-Replayed', 'true');
-      await discard(deps, source);
+      await discard(deps, upload);
     }
   } catch (error) {
-    if (!(error instanceof AcceptanceUnknown)) await discard(deps, source);
+    if (!(error instanceof AcceptanceUnknown)) await discard(deps, upload);
     throw error;
   }
+  let { record } = submitted;
   response.locals['classificationId'] = record.request.id;
 
   const waitS = preferredWaitS(request.get('prefer'));
@@ -109,10 +124,14 @@ async function answerSubmission(
     record = await waitForEnd(deps, record, waitS * 1000, signal);
     if (isTerminal(record.status)) response.set('Preference-Applied', `wait=${waitS}`);
   }
-  await sendSubmitted(deps, response, record);
+  await sendSubmitted(deps, response, { ...submitted, record });
 }
 
-async function sendSubmitted(deps: ClassificationDeps, response: Response, record: RequestRecord): Promise<void> {
+async function sendSubmitted(
+  deps: ClassificationDeps,
+  response: Response,
+  { record, estimate }: Submitted,
+): Promise<void> {
   const resource = toResource(record);
   const self = `${classificationPath}/${resource.id}`;
   response.location(self);
@@ -121,10 +140,12 @@ async function sendSubmitted(deps: ClassificationDeps, response: Response, recor
     return;
   }
   const links = { self, events: `${self}/events`, cancel: self };
-  response.status(202).json({ ...resource, ...(await placeOf(deps, record)), links });
+  const known = record.status === 'queued' && estimate;
+  const place = known ? toPlace(known, deps.now()) : await placeOf(deps, record);
+  response.status(202).json({ ...resource, ...place, links });
 }
 
-/** The request is accepted, whether its place can be told or not. */
+/** Of a request that was accepted earlier, whether its place can be told or not. */
 async function placeOf({ forecast, log, now }: ClassificationDeps, record: RequestRecord): Promise<Place> {
   const { request, status, turn } = record;
   if (status !== 'queued') return unknownPlace;

@@ -1,5 +1,5 @@
 import { Router, type Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { requestIdSchema, requestSchema } from '@bunri/queue-contracts';
 import {
   deadLetterCursorSchema,

@@ -6,17 +6,21 @@ import { bearer, form, runStages, startTestApi, type TestApi } from '../test-api
 
 const path = '/v1/classifications';
 let api: TestApi;
+/** One whose silent streams show soon that they live, and that soon loses patience with a client that does not read. */
+let hasty: TestApi;
 let photo: Buffer;
 beforeAll(async () => {
-  api = await startTestApi({ heartbeatMs: 20 });
+  api = await startTestApi();
+  hasty = await startTestApi({ heartbeatMs: 20 });
   photo = await drawSamplePhoto();
 });
 afterAll(async () => {
   await api.close();
+  await hasty.close();
 });
 
-async function accept(fields: Record<string, string> = {}): Promise<string> {
-  const answer = await api.fetch(path, { method: 'POST', body: form(photo, fields) });
+async function accept(fields: Record<string, string> = {}, at = api): Promise<string> {
+  const answer = await at.fetch(path, { method: 'POST', body: form(photo, fields) });
   return ((await answer.json()) as { id: string }).id;
 }
 
@@ -26,9 +30,9 @@ interface SentEvent {
   readonly data: Record<string, unknown>;
 }
 
-async function follow(id: string, lastEventId?: number, signal?: AbortSignal): Promise<Response> {
+async function follow(id: string, lastEventId?: number, signal?: AbortSignal, at = api): Promise<Response> {
   const headers = { accept: 'text/event-stream', ...(lastEventId ? { 'last-event-id': String(lastEventId) } : {}) };
-  return await api.fetch(`${path}/${id}/events`, { headers, ...(signal ? { signal } : {}) });
+  return await at.fetch(`${path}/${id}/events`, { headers, ...(signal ? { signal } : {}) });
 }
 
 /** Events as they come; text blocks that are no event, as comments and the retry hint are, go to `onOther`. */
@@ -153,7 +157,7 @@ test('after the end a stream gives what is left, and then says not to come back'
 });
 
 test('a silent stream shows that it lives, and tells how soon to come back', async () => {
-  const id = await accept();
+  const id = await accept({}, hasty);
   const leave = new AbortController();
   const others: string[] = [];
   const note = (block: string) => {
@@ -161,7 +165,7 @@ test('a silent stream shows that it lives, and tells how soon to come back', asy
     if (others.length === 4) leave.abort();
   };
   const listen = async () => {
-    for await (const { event } of eventsOf(await follow(id, 1, leave.signal), note)) others.push(event);
+    for await (const { event } of eventsOf(await follow(id, 1, leave.signal, hasty), note)) others.push(event);
   };
   await expect(listen()).rejects.toThrow('aborted');
   expect(others).toEqual(['retry: 2000', ': still here', ': still here', ': still here']);
@@ -189,29 +193,63 @@ test('a listener that cannot be served is told so before a stream begins', async
 });
 
 test('a client that does not read is cut off, and the request goes on', async () => {
-  const id = await accept();
+  const id = await accept({}, hasty);
   const run = { id, stage: 'llm' as const, token: 'run-llm' };
-  await runStages(api.records, id, sampleOutputs(), 'rag');
-  await api.records.start(run);
-  const { port } = new URL(api.url);
+  await runStages(hasty.records, id, sampleOutputs(), 'rag');
+  await hasty.records.start(run);
+  const { port } = new URL(hasty.url);
   const socket = connect(Number(port), '127.0.0.1');
   socket.on('error', () => undefined);
   socket.pause();
   const key = bearer('ann')['authorization'];
   socket.write(`GET ${path}/${id}/events HTTP/1.1\r\nhost: api\r\nauthorization: ${key}\r\n\r\n`);
-  const listeners = async () => (await api.metrics.eventListeners.get()).values[0]?.value ?? 0;
+  const listeners = async () => (await hasty.metrics.eventListeners.get()).values[0]?.value ?? 0;
   const text = 'x'.repeat(128 * 2 ** 10);
   let listened = false;
   for (let i = 0; i < 400; i += 1) {
     const count = await listeners();
     if (listened && count === 0) break;
     listened ||= count === 1;
-    await api.records.delta(run, i, text);
+    await hasty.records.delta(run, i, text);
   }
   expect(listened).toBe(true);
   expect(await listeners()).toBe(0);
-  expect((await api.records.get(id))?.status).toBe('running');
+  expect((await hasty.records.get(id))?.status).toBe('running');
   socket.destroy();
+});
+
+test('a slow client is not held in memory: it is sent the rest, once and in order, when it reads on', async () => {
+  const id = await accept();
+  const run = { id, stage: 'llm' as const, token: 'run-llm' };
+  await runStages(api.records, id, sampleOutputs(), 'rag');
+  await api.records.start(run);
+  const seen: number[] = [];
+  const events = eventsOf(await follow(id));
+  for (let first = 0; first < 8; first += 1) {
+    const { value } = await events.next();
+    if (value) seen.push(value.id);
+  }
+  const text = 'x'.repeat(16 * 2 ** 10);
+  const deltas = 700;
+  await Promise.all(Array.from({ length: deltas }, async (_value, i) => await api.records.delta(run, i, text)));
+  await api.records.finish(run, { output: sampleOutputs().llm, durationMs: 5, cached: false });
+  for await (const event of events) seen.push(event.id);
+  expect(seen).toEqual(Array.from({ length: 1 + 6 + 1 + deltas + 2 }, (_value, index) => index + 1));
+});
+
+test('listeners of one request all hear its end, with the resource', async () => {
+  const id = await accept();
+  const streams = await Promise.all(Array.from({ length: 20 }, async () => await follow(id)));
+  await runStages(api.records, id, sampleOutputs());
+  const ends = await Promise.all(
+    streams.map(async (stream) => {
+      let last: SentEvent | undefined;
+      for await (const event of eventsOf(stream)) last = event;
+      return last;
+    }),
+  );
+  expect(ends.map((end) => end?.event)).toEqual(ends.map(() => 'completed'));
+  for (const end of ends) expect(end?.data['resource']).toMatchObject({ id, status: 'completed' });
 });
 
 test('a stop ends the streams, and leaves no listener behind', async () => {

@@ -1,8 +1,8 @@
 import { Router, type Request } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isTerminal } from '@bunri/queue-contracts';
 import type { Admit } from '../admission.ts';
-import { streamEvents, type EventStreamDeps } from '../event-stream.ts';
+import { createEventStreams, type EventStreamDeps } from '../event-stream.ts';
 import { invalidField, parseInput, Problem } from '../problem.ts';
 import { classificationPath } from './classifications.ts';
 
@@ -19,6 +19,7 @@ export const eventsQuerySchema = z.strictObject({
 
 export function eventRoutes(deps: EventsDeps): Router {
   const router = Router();
+  const streams = createEventStreams(deps);
   router.get(`${classificationPath}/:id/events`, async (request, response) => {
     const { owner } = await deps.admit(request, response, 'read');
     if (!request.accepts('text/event-stream')) {
@@ -33,7 +34,9 @@ export function eventRoutes(deps: EventsDeps): Router {
       response.status(204).end();
       return;
     }
-    await streamEvents(deps, response, { record, afterSeq });
+    const { id, deadlineAt } = record.request;
+    // Not waited for: a stream may last for hours, and needs neither this record nor this call meanwhile.
+    streams.serve(response, { id, afterSeq, deadlineAt: isTerminal(record.status) ? null : deadlineAt });
   });
   return router;
 }

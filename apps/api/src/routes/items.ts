@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { locales, type Locale } from '@bunri/queue-contracts';
 import { catalogueVersion, publicItems, searchItems, type PublicItems } from '@bunri/knowledge';
 import type { Admit } from '../admission.ts';

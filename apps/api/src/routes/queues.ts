@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Admit } from '../admission.ts';
 import { forecastSchema, toForecast, type Forecast } from '../forecast.ts';
 import { queueStateSchema, type QueueOverview } from '../queue-overview.ts';

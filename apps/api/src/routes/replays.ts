@@ -1,5 +1,5 @@
 import { Router, type Response } from 'express';
-import { z } from 'zod';
+import * as z from 'zod';
 import { requestIdSchema } from '@bunri/queue-contracts';
 import {
   compareReplay,

@@ -1,0 +1,93 @@
+import { isTerminal, type RequestEvent, type RequestStatus } from '@bunri/queue-contracts';
+import { toArchived } from './archive.ts';
+import { parseEventMessage } from './record-reads.ts';
+import type { RecordStore } from './records.ts';
+
+/** Part of a request's stream, in order. */
+export interface EventPage {
+  readonly events: readonly RequestEvent[];
+  /** Whether the stream goes on behind this page. */
+  readonly more: boolean;
+  /** Of the record, just before its stream was read: `gone` where there is none. */
+  readonly state: 'open' | 'ended' | 'gone';
+}
+
+/** Events of a request after a seq. */
+export type ReadEvents = (id: string, afterSeq: number) => Promise<EventPage>;
+
+type Entry = readonly [entryId: string, fields: readonly string[]];
+
+interface Read {
+  readonly id: string;
+  readonly afterSeq: number;
+  readonly page: Promise<EventPage>;
+  readonly resolve: (page: EventPage) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What is read at once for one listener: it waits for nobody else's, and a slow one holds no more than this. */
+const pageSize = 200;
+/** Reads that share a round trip. What they bring is told in one go, during which nobody else hears anything. */
+const batchSize = 50;
+
+/**
+ * Reads for many listeners: what is asked for in one turn of the event loop, as after a reconnect of everybody, shares its
+ * round trips, and who asks for the same gets the same events.
+ */
+export function createEventReads(
+  { redis, keys, events: eventsAtRest }: Pick<RecordStore, 'redis' | 'keys' | 'events'>,
+  limits: { readonly pageSize: number } = { pageSize },
+): ReadEvents {
+  let waiting = new Map<string, Read>();
+
+  async function readBatch(reads: readonly Read[]): Promise<void> {
+    const pipeline = redis.pipeline();
+    for (const { id, afterSeq } of reads) {
+      // The status first: the event that ended a request stands in what is read after it.
+      pipeline.hget(keys.record(id), 'status');
+      pipeline.xrange(keys.events(id), `(${afterSeq}-0`, '+', 'COUNT', limits.pageSize);
+    }
+    const replies = (await pipeline.exec()) ?? [];
+    for (const [i, read] of reads.entries()) {
+      const [status, stream] = [replies[2 * i], replies[2 * i + 1]];
+      const error = status && stream ? (status[0] ?? stream[0]) : new Error('the stream was not read');
+      if (error) read.reject(error);
+      else pageOf(read, status?.[1] as RequestStatus | null, stream?.[1] as Entry[]).then(read.resolve, read.reject);
+    }
+  }
+
+  async function pageOf(
+    { id, afterSeq }: Read,
+    status: RequestStatus | null,
+    entries: readonly Entry[],
+  ): Promise<EventPage> {
+    const state = status === null ? 'gone' : isTerminal(status) ? 'ended' : 'open';
+    if (entries.length > 0 || state !== 'ended') {
+      const events = entries.map((entry) => parseEventMessage(toArchived(entry).join(' ')));
+      return { events, more: entries.length === limits.pageSize, state };
+    }
+    // A request that ended long ago has no stream of its own any more.
+    return { events: await eventsAtRest(id, afterSeq), more: false, state };
+  }
+
+  function flush(): void {
+    const reads = [...waiting.values()];
+    waiting = new Map();
+    for (let from = 0; from < reads.length; from += batchSize) {
+      const batch = reads.slice(from, from + batchSize);
+      readBatch(batch).catch((error: unknown) => {
+        for (const { reject } of batch) reject(error);
+      });
+    }
+  }
+
+  return async (id, afterSeq) => {
+    const name = `${id} ${afterSeq}`;
+    const known = waiting.get(name);
+    if (known) return await known.page;
+    const { promise: page, resolve, reject } = Promise.withResolvers<EventPage>();
+    if (waiting.size === 0) setImmediate(flush);
+    waiting.set(name, { id, afterSeq, page, resolve, reject });
+    return await page;
+  };
+}
