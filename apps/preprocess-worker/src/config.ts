@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { processSettings, storageSettings, workerSettings } from '@bunri/runtime';
 
 const addressList = z

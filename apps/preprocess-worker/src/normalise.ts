@@ -80,7 +80,8 @@ async function decode(file: Buffer): Promise<NormalisedImage> {
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .resize(maxSidePx, maxSidePx, { fit: 'inside', withoutEnlargement: true })
-      .jpeg({ quality: 85, mozjpeg: false, chromaSubsampling: '4:2:0' })
+      // Huffman tables fitted to each picture would make it a tenth smaller, and a photo of a megapixel a third dearer.
+      .jpeg({ quality: 85, optimiseCoding: false, chromaSubsampling: '4:2:0' })
       .toBuffer({ resolveWithObject: true });
     return { bytes: data, width: info.width, height: info.height };
   } catch (error) {
