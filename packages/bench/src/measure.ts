@@ -2,7 +2,6 @@ import type { Redis } from 'ioredis';
 
 /** Server counters since its start. Bytes are of the network, CPU in seconds. */
 export interface RedisCounters {
-  readonly commands: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly cpuSeconds: number;
@@ -11,14 +10,7 @@ export interface RedisCounters {
 export async function readRedisCounters(redis: Redis): Promise<RedisCounters> {
   const info = await redis.info('all');
   const number = (name: string) => Number(new RegExp(`^${name}:(.+)$`, 'm').exec(info)?.[1]?.trim() ?? Number.NaN);
-  // The server also counts what scripts call; these are only ever sent by clients.
-  const sent = ['evalsha', 'eval', 'bzpopmin', 'multi', 'exec', 'xread'];
-  const commands = sent.reduce((sum, name) => {
-    const calls = new RegExp(`^cmdstat_${name}:calls=(\\d+)`, 'm').exec(info)?.[1];
-    return sum + Number(calls ?? 0);
-  }, 0);
   return {
-    commands,
     bytesIn: number('total_net_input_bytes'),
     bytesOut: number('total_net_output_bytes'),
     cpuSeconds: number('used_cpu_sys') + number('used_cpu_user'),
@@ -43,4 +35,12 @@ export function percentile(values: readonly number[], p: number): number {
 /** Half of the distance between the largest and the smallest value, in percent of the median: the noise of the run. */
 export function noisePercent(values: readonly number[]): number {
   return ((Math.max(...values) - Math.min(...values)) / 2 / median(values)) * 100;
+}
+
+/** Of the straight line that fits the points best, by least squares. NaN for fewer than two. */
+export function slope(points: readonly { readonly x: number; readonly y: number }[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(points.map((point) => point.x)), mean(points.map((point) => point.y))];
+  const covariance = points.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0);
+  return covariance / points.reduce((sum, point) => sum + (point.x - x) ** 2, 0);
 }

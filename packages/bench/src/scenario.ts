@@ -25,6 +25,8 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Given by hand: how much each round does, in the scenario's own unit. */
   readonly count: number | undefined;
+  /** Given by hand with `--set name=value`, for scenarios that have settings. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Path or name of a Redis server; without it one is looked for. */
   readonly redisBinary: string | undefined;
   /** `PATH` of processes that are started. */
@@ -37,11 +39,22 @@ export interface Report {
   readonly figures: readonly Figure[];
   /** What a reader has to know beside the figures: sizes, replicas, what the baseline is. */
   readonly notes?: readonly string[];
+  /** Of another shape than figures: shown after them. */
+  readonly tables?: readonly Table[];
+}
+
+/** Values of one kind a column. */
+export interface Table {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number | null)[])[];
 }
 
 export interface Scenario {
   readonly name: string;
   readonly summary: string;
+  /** True for what says nothing of this machine, and so is no part of a run of everything. */
+  readonly onlyByName?: boolean;
   /** Starts what it needs, measures, and leaves nothing behind. */
   run(options: BenchOptions): Promise<Report>;
 }

@@ -1,18 +1,28 @@
-import type { Figure, Report } from './scenario.ts';
+import type { Figure, Report, Table } from './scenario.ts';
 
-/** The reports as one Markdown table, the notes below it. */
+/** The reports as one Markdown table, tables of another shape and the notes below it. */
 export function table(reports: ReadonlyMap<string, Report>): string {
   const lines = [...reports].flatMap(([scenario, { figures }]) => figures.map((figure) => line(scenario, figure)));
   const notes = [...reports].flatMap(([scenario, report]) =>
     (report.notes ?? []).map((note) => `- \`${scenario}\`: ${note}`),
   );
-  return [
+  const head = [
     '| scenario | figure | baseline | bunri | ratio | noise | must reach |',
     '|---|---|---|---|---|---|---|',
-    ...lines,
-    '',
+  ];
+  return [
+    ...(lines.length > 0 ? [...head, ...lines, ''] : []),
+    ...[...reports.values()].flatMap(({ tables = [] }) => tables.flatMap(markdown)),
     ...(notes.length > 0 ? [...notes, ''] : []),
   ].join('\n');
+}
+
+function markdown({ title, columns, rows }: Table): string[] {
+  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const lines = rows.map((cells) =>
+    row(cells.map((cell) => (cell === null ? '–' : typeof cell === 'number' ? written(cell) : cell))),
+  );
+  return [`**${title}**`, '', row(columns), `|${'---|'.repeat(columns.length)}`, ...lines, ''];
 }
 
 function line(scenario: string, { figure, baseline, bunri, ratio, noisePercent, bound }: Figure): string {
