@@ -54,7 +54,7 @@ spec:
             name: {{ include "bunri.name" . }}
       env:
         - name: NODE_OPTIONS
-          value: --max-old-space-size={{ include "bunri.heapMb" . }} --max-semi-space-size=16
+          value: --max-old-space-size={{ include "bunri.heapMb" . }} --max-semi-space-size=4
         {{- include "bunri.secretEnv" . | trim | nindent 8 }}
       resources:
         {{- toYaml .spec.resources | nindent 8 }}
