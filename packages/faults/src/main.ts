@@ -23,7 +23,8 @@ lost            accepted, and not ended 75 s after its deadline, or unknown to t
 answered twice  ends of a request beyond its first, and completions of a stage beyond its first, in its event stream
 by rules        completed with an answer from the rules alone, since no model could be asked
 model calls     made: calls that the simulator began to serve and did not fail by an injected fault; needed: one for each
-                distinct photo, question and stage that came to a result; in flight: those that the fault cut off
+                distinct photo, question and stage that came to a result; in flight: those that the fault cut off,
+                or that were answered in the 100 ms before it
 recovery s      from the end of the fault (for a kill: the kill) until every request accepted before has ended and one
                 submitted afterwards has completed
 

@@ -14,7 +14,7 @@ const keptFields: readonly string[] = ['status', 'seq', 'generation'];
  * The hourly clean-up takes away what is past its retention with its entries in the indexes. Of what Redis has expired
  * before, it cannot know the owner any more, and the entry in the owner's list would stay for a week.
  */
-const cleanUpMs = 90 * 60_000;
+const cleanUpMs = 4 * 3600_000;
 
 /**
  * Replaces a closed record's fields and events by one packed field, in one step. KEYS 1 record, 2 event stream. ARGV 1 seq
@@ -92,7 +92,8 @@ export function createArchiver({ redis, keys }: { redis: Redis; keys: Keys }) {
     /** Few enough at once that nobody else waits for long. @returns how many came to which end. */
     async archive(ids: readonly string[]): Promise<Record<ArchiveOutcome, number>> {
       const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<ArchiveOutcome, number>;
-      for (const outcome of await Promise.all(ids.map(archiveOne))) counts[outcome] += 1;
+      const ends = ids.map(async (id) => await archiveOne(id).catch(unreadableOrThrow));
+      for (const outcome of await Promise.all(ends)) counts[outcome] += 1;
       return counts;
     },
 
@@ -105,6 +106,12 @@ export function createArchiver({ redis, keys }: { redis: Redis; keys: Keys }) {
       await redis.set(keys.archivedUntil, finishedAt);
     },
   };
+}
+
+/** A record that Redis itself cannot read as one must not keep the others from their rest. */
+function unreadableOrThrow(error: unknown): 'unreadable' {
+  if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return 'unreadable';
+  throw error;
 }
 
 function whyNot(fields: Fields): 'gone' | 'archived_before' | 'open' | 'dead_letter' | 'unreadable' | null {

@@ -91,20 +91,19 @@ export function createEventFeed({
     const known = left.filter((name) => !arrived.has(name));
     arrived.clear();
     deserted.clear();
-    if (known.length > 0) subscriber.unsubscribe(...known).catch(() => undefined);
-    if (come.length > 0) void subscribe(new Map(come));
+    // A command for each, in one write: of a command for many, a broken connection may answer a part.
+    for (const name of known) subscriber.unsubscribe(name).catch(() => undefined);
+    for (const [name, channel] of come) void subscribe(name, channel);
   }
 
-  async function subscribe(entered: ReadonlyMap<string, Channel>): Promise<void> {
+  async function subscribe(name: string, channel: Channel): Promise<void> {
     try {
-      await subscriber.subscribe(...entered.keys());
-      for (const { onSubscribed } of entered.values()) onSubscribed();
+      await subscriber.subscribe(name);
+      channel.onSubscribed();
     } catch (error) {
-      for (const [name, channel] of entered) {
-        // The next listener tries anew.
-        if (channels.get(name) === channel) channels.delete(name);
-        channel.onFailed(error);
-      }
+      // The next listener tries anew.
+      if (channels.get(name) === channel) channels.delete(name);
+      channel.onFailed(error);
     }
   }
 

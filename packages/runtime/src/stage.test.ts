@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import { finalStage, stageOrder, stages } from '@bunri/queue-contracts';
-import { PermanentError, RateLimitedError, TransientError } from './errors.ts';
+import { DeferredError, PermanentError, RateLimitedError, TransientError } from './errors.ts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 import { backoffMs } from './stage.ts';
 
@@ -104,6 +104,21 @@ test('who was taken and put back goes before its equals that have not been', asy
   // The pause of the queue may end a moment before that of the job, and one may slip in between.
   expect(calls.lastIndexOf(calls[0] ?? '')).toBeLessThanOrEqual(2);
   expect(calls).toHaveLength(ids.length + 1);
+});
+
+test('a job is put back without an attempt also where Redis has no room for its place', async () => {
+  let calls = 0;
+  const { submit, ended, redis } = await startPipeline({
+    rag: async () => {
+      calls += 1;
+      if (calls <= stages.rag.attempts) throw new DeferredError(30, 'not now');
+      return await Promise.resolve(outputs.rag);
+    },
+  });
+  Object.assign(redis, { eval: async () => await Promise.reject(new Error('OOM command not allowed')) });
+  const { record } = await ended(await submit());
+  expect(record.status).toBe('completed');
+  expect(calls).toBe(stages.rag.attempts + 1);
 });
 
 test('of two that are told to wait the longer wait holds for all', async () => {

@@ -199,7 +199,10 @@ if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('HSET', KEYS[1], 'priority
  */
 async function handBack({ redis, worker, job, lockToken }: Held, delayMs: number): Promise<never> {
   // Whoever was taken once keeps their place: of those with the same turn, others came later.
-  await redis.eval(priorityScript, 1, worker.toKey(job.id ?? ''), priorityAfterTaken(job.priority));
+  // A Redis that is full refuses this, and takes the rest, which begins with a deletion: better behind than not put back.
+  await redis
+    .eval(priorityScript, 1, worker.toKey(job.id ?? ''), priorityAfterTaken(job.priority))
+    .catch(() => undefined);
   await job.moveToDelayed(Date.now() + delayMs, lockToken);
   throw new DelayedError();
 }

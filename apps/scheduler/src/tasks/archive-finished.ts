@@ -27,7 +27,10 @@ export function archiveFinished(deps: ArchiveFinishedDeps): Task {
   const { archiver, metrics, now = Date.now, mostLooked = defaultMostLooked } = deps;
   return async ({ signal, log }) => {
     const startedAt = now();
-    const found = await archiver.finished(await archiver.position(), startedAt - settledMs, mostLooked);
+    const until = startedAt - settledMs;
+    const position = await archiver.position();
+    // A clock that was ahead for a while has left a position in the future.
+    const found = await archiver.finished(position > until ? 0 : position, until, mostLooked);
     let looked = 0;
     let archived = 0;
     let unreadable = 0;

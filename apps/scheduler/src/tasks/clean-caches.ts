@@ -1,5 +1,5 @@
-import { removeFailed, type Metrics, type RecordStore, type ResultCache } from '@bunri/runtime';
-import { results } from '../record-batches.ts';
+import { removeFailed, type Logger, type Metrics, type RecordStore, type ResultCache } from '@bunri/runtime';
+import { readable, results } from '../record-batches.ts';
 import type { Task } from '../task.ts';
 
 export interface CleanCachesDeps {
@@ -24,12 +24,12 @@ const longestDeadlineMs = 24 * 3600 * 1000;
 export function cleanCaches(deps: CleanCachesDeps): Task {
   const { records, cache, metrics, cacheRetentionMs, recordRetentionMs, deadLetterRetentionMs, now = Date.now } = deps;
   const longestRetentionMs = Math.max(recordRetentionMs, deadLetterRetentionMs);
-  return async ({ signal }) => {
+  return async ({ signal, log }) => {
     const cacheEntries = await cache.removeStoredBefore(now() - cacheRetentionMs);
     metrics.deletedObjects.inc({ kind: 'cache' }, cacheEntries);
-    const finished = await remove(records, 'finishedBefore', now() - recordRetentionMs, signal);
+    const finished = await remove(records, 'finishedBefore', now() - recordRetentionMs, { signal, log });
     metrics.deletedObjects.inc({ kind: 'record' }, finished);
-    const dead = await remove(records, 'deadBefore', now() - deadLetterRetentionMs, signal);
+    const dead = await remove(records, 'deadBefore', now() - deadLetterRetentionMs, { signal, log });
     metrics.deletedObjects.inc({ kind: 'dead_letter' }, dead);
     const listed = await trimOwners(records, now() - longestRetentionMs - longestDeadlineMs, signal);
     return { cache_entries: cacheEntries, records: finished, dead_letters: dead, owner_entries: listed };
@@ -40,7 +40,7 @@ async function remove(
   records: RecordStore,
   index: 'finishedBefore' | 'deadBefore',
   time: number,
-  signal: AbortSignal,
+  { signal, log }: { signal: AbortSignal; log: Logger },
 ): Promise<number> {
   let removed = 0;
   for (;;) {
@@ -50,7 +50,8 @@ async function remove(
     await Promise.all(
       ids.map(async (id) => {
         // Of a record that has expired the owner is not known any more; trimming the owners' lists finds its entry.
-        const record = await records.get(id);
+        const found = await readable(records, id, log);
+        const record = found === 'unreadable' ? null : found;
         // A dead letter may have been retried a moment ago.
         if (record && index === 'deadBefore') await removeFailed(records, record);
         else await records.remove(id, record?.request.owner ?? '');
