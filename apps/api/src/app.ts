@@ -39,11 +39,13 @@ export function createApp(deps: ApiDeps): Express {
     response.set(headers);
     next();
   });
-  const document = openApiDocument();
-  app.use(healthRoutes({ ...deps, document }));
+  let document: ReturnType<typeof openApiDocument> | undefined;
+  // Made when it is first asked for: it takes a good part of the time to start.
+  const readDocument = () => (document ??= openApiDocument());
+  app.use(healthRoutes({ ...deps, readDocument }));
   app.use(classificationRoutes(deps), eventRoutes(deps), itemRoutes(deps), queueRoutes(deps));
   app.use(deadLetterRoutes(deps), replayRoutes(deps));
-  app.use(createPathCheck(document));
+  app.use(createPathCheck(readDocument));
   app.use(answerProblem(deps));
   return app;
 }

@@ -16,6 +16,7 @@ import {
   type App,
 } from '@bunri/runtime';
 import { createAdmission } from './admission.ts';
+import { createByteBudget } from './byte-budget.ts';
 import type { ApiDeps } from './app.ts';
 import { identifyAsDemo, identifyByKey, readApiKeys } from './auth.ts';
 import type { Config } from './config.ts';
@@ -25,6 +26,7 @@ import { createQueueOverview } from './queue-overview.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRecordReader } from './record-reader.ts';
 import { createRefusal } from './refusal.ts';
+import { photoBudgetBytes } from './photo.ts';
 
 const heartbeatMs = 15_000;
 
@@ -71,6 +73,7 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
     refusal: createRefusal({ records, memory, forecast, spent, metrics, log, now: Date.now }),
     queues,
     storage,
+    photoBudget: createByteBudget(photoBudgetBytes),
     cache: openCache(app, redis),
     models: answerModels(config),
     allowHttpImageUrls: config.ALLOW_HTTP_IMAGE_URLS,

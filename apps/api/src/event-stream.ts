@@ -65,8 +65,6 @@ function formatLost(requestId: string): string {
   return `event: error\ndata: ${JSON.stringify(problemDocument(requestLost(), requestId))}\n\n`;
 }
 
-export type EventStreams = ReturnType<typeof createEventStreams>;
-
 /** All streams of a process. What is the same for many listeners is made once. */
 export function createEventStreams(deps: EventStreamDeps) {
   const { feed, reader, metrics, log, stopping, heartbeatMs } = deps;

@@ -33,7 +33,7 @@ export const forecastSchema = z
 
 /** What is known, before it is done, of how long a request will take. */
 export interface Forecast {
-  /** Of a request that waited for everything that waits now; a quarter of a second old at most, and cheap. */
+  /** Of a request that waited for everything that waits now; a second old at most, and cheap. */
   ofLast(): Promise<Estimate>;
   /** Of a request that this owner would submit now. */
   ofNext(owner: string, priority: PriorityClass): Promise<Estimate>;

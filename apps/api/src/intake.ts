@@ -2,7 +2,9 @@ import { promisify } from 'node:util';
 import express, { type Request, type Response } from 'express';
 import type { ImageSource } from '@bunri/queue-contracts';
 import { objectKeys, type Logger, type Storage } from '@bunri/runtime';
+import type { ByteBudget } from './byte-budget.ts';
 import { checkImageUrl } from './image-url.ts';
+import type { Upload } from './photo.ts';
 import { parseInput, Problem } from './problem.ts';
 import {
   formSchema,
@@ -15,10 +17,12 @@ import {
   type Submission,
   type Terms,
 } from './submission.ts';
-import { receiveForm, type Upload } from './upload.ts';
+import { receiveForm } from './upload.ts';
 
 export interface IntakeDeps {
   readonly storage: Storage;
+  /** For all photos that this process holds. */
+  readonly photoBudget: ByteBudget;
   readonly allowHttpImageUrls: boolean;
   readonly log: Logger;
 }
@@ -26,7 +30,7 @@ export interface IntakeDeps {
 interface Received {
   readonly source: ImageSource;
   readonly submission: Submission;
-  /** The photo, where one was sent. It need not be in the bucket yet. */
+  /** The photo, where one was sent. It need not be in the bucket yet, and whoever takes it over has to let go of it. */
   readonly upload: Upload | null;
 }
 
@@ -57,6 +61,7 @@ export async function receive(
     const { fields, upload } = await receiveForm(request, {
       storage: deps.storage,
       key,
+      budget: deps.photoBudget,
       beforePhoto: async (soFar) => {
         const terms = termsSoFar(query, soFar);
         if (terms) await judgeOnce(terms);

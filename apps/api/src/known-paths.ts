@@ -7,13 +7,10 @@ interface Paths {
 }
 
 /** For what no route took: tells an unknown path from a known one with another method, by the description of the API. */
-export function createPathCheck({ paths = {} }: Paths): RequestHandler {
-  const known = Object.entries(paths).map(([path, item]) => ({
-    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`, 'i'),
-    // Express answers HEAD wherever there is GET.
-    methods: Object.keys(item).flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])),
-  }));
+export function createPathCheck(readDocument: () => Paths): RequestHandler {
+  let known: KnownPath[] | undefined;
   return (request) => {
+    known ??= knownPaths(readDocument());
     const methods = known.find(({ pattern }) => pattern.test(request.path))?.methods;
     if (!methods) throw new Problem('not_found', 'There is no such path. GET /openapi.json lists all there are.');
     const allow = methods.join(', ');
@@ -21,4 +18,17 @@ export function createPathCheck({ paths = {} }: Paths): RequestHandler {
       headers: { allow },
     });
   };
+}
+
+interface KnownPath {
+  readonly pattern: RegExp;
+  readonly methods: readonly string[];
+}
+
+function knownPaths({ paths = {} }: Paths): KnownPath[] {
+  return Object.entries(paths).map(([path, item]) => ({
+    pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}/?$`, 'i'),
+    // Express answers HEAD wherever there is GET.
+    methods: Object.keys(item).flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()])),
+  }));
 }

@@ -15,7 +15,7 @@ import { eventsQuerySchema } from './routes/events.ts';
 import { itemsQuerySchema } from './routes/items.ts';
 import { queuesSchema } from './routes/queues.ts';
 import { formSchema, idempotencyHeaderField, submitQuerySchema, urlSubmissionSchema } from './submission.ts';
-import { maxImageBytes } from './upload.ts';
+import { maxImageBytes } from './photo.ts';
 
 /** OpenAPI 3.1, from the schemas that validate. */
 export function openApiDocument(): ReturnType<typeof createDocument> {

@@ -255,7 +255,7 @@ test('a line that only the provider’s limit makes long is refused, however man
   const budget = createModelBudget({ redis, prefix, model: 'primary:gpt-5', limits, metrics });
   await budget.admit({ tokens: 4_361, signal: new AbortController().signal });
   const late = async () => (await problemOf(await post(form(photo)))).code === 'overloaded';
-  // What was counted before is remembered for a quarter of a second.
+  // What was counted before is remembered for a second.
   const until = Date.now() + 10_000;
   while (!(await late()) && Date.now() < until);
   expect(await late()).toBe(true);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Request, Resource } from '@bunri/queue-contracts';
 import {
   createLogger,
@@ -83,6 +83,10 @@ let photo: Buffer;
 beforeAll(async () => {
   api = await startTestApi();
   photo = await drawSamplePhoto();
+});
+afterEach(() => {
+  // Whatever became of its photo.
+  if (api.photoBudget.takenBytes > 0) throw new Error('an answered request holds memory');
 });
 afterAll(async () => {
   await api.close();

@@ -30,6 +30,16 @@ export interface SubmitDeps {
   readonly log: Logger;
 }
 
+interface Acceptance {
+  /** Brings the photo into the bucket. */
+  readonly store?: (() => Promise<void>) | undefined;
+  readonly idempotency?: Idempotency | undefined;
+  /** The request's time begins anew by this clock once its photo is stored: what that took is not its own. */
+  readonly now?: () => number;
+  /** Aborted when nobody waits for the answer any more: then nothing is accepted, unless that has been asked for already. */
+  readonly signal?: AbortSignal;
+}
+
 export interface Submitted {
   readonly record: RequestRecord;
   /** The idempotency key had been used: the record is that of the first request. */
@@ -51,15 +61,17 @@ export class AcceptanceUnknown extends Problem {
  * an error between the two is repaired by the scheduler's sweeper. A request whose answer is known already is finished at
  * once: its photo is not stored, since nobody will look for it, and nothing is queued.
  *
- * @throws Problem `idempotency_conflict`, AcceptanceUnknown, and what `store` throws
+ * @throws Problem `idempotency_conflict`, AcceptanceUnknown, what `store` throws, and the reason of an abort
  */
 export async function submit(
   deps: SubmitDeps,
-  request: Request,
-  { store, idempotency }: { store?: (() => Promise<void>) | undefined; idempotency?: Idempotency | undefined } = {},
+  received: Request,
+  { store, idempotency, now, signal }: Acceptance = {},
 ): Promise<Submitted> {
-  const answer = await findAnswer(deps, request);
+  const answer = await findAnswer(deps, received);
   if (!answer) await store?.();
+  signal?.throwIfAborted();
+  const request = now ? begunAt(received, now()) : received;
   const accepting = accept(deps.records, request, {
     ...(idempotency ? { idempotency } : {}),
     ...(answer ? { answer: { outputs: answer } } : {}),
@@ -81,6 +93,11 @@ export async function submit(
   const record = (replayed ? null : written) ?? (await deps.reader.read(accepted.id));
   if (!record) throw new Error(`the record ${accepted.id} is gone`);
   return { record, replayed, estimate: null };
+}
+
+/** With as much time until its deadline. */
+function begunAt(request: Request, createdAt: number): Request {
+  return { ...request, createdAt, deadlineAt: createdAt + request.deadlineAt - request.createdAt };
 }
 
 /** Null where it cannot be read now. */

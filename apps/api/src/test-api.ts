@@ -27,6 +27,7 @@ import {
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { identifyByKey, type Scope } from './auth.ts';
+import { createByteBudget, type ByteBudget } from './byte-budget.ts';
 import { createForecast, type Forecast } from './forecast.ts';
 import type { MemoryGuard } from './memory-guard.ts';
 import { createQueueOverview } from './queue-overview.ts';
@@ -34,6 +35,7 @@ import { createRateLimit } from './rate-limit.ts';
 import { createRecordReader } from './record-reader.ts';
 import { createRefusal } from './refusal.ts';
 import { serveApp } from './server.ts';
+import { photoBudgetBytes } from './photo.ts';
 
 const clients: Record<string, { owner: string; scopes: Scope[] }> = {
   ann: { owner: 'ann', scopes: ['submit', 'read'] },
@@ -55,6 +57,7 @@ export interface TestApi {
   readonly records: RecordStore;
   readonly storage: Storage;
   readonly cache: ResultCache;
+  readonly photoBudget: ByteBudget;
   readonly metrics: ReturnType<typeof createMetrics>;
   /** Requests whose flows were added. */
   readonly queued: string[];
@@ -78,6 +81,9 @@ export interface TestApiOptions {
   readonly memory?: MemoryGuard;
   readonly forecast?: Partial<Forecast>;
   readonly spent?: (owner: string) => Promise<Spent>;
+  readonly photoBudgetBytes?: number;
+  /** Takes the place of putting an upload; `put` is the bucket's. */
+  readonly putUpload?: (put: () => Promise<void>) => Promise<void>;
 }
 
 export const models = { vision: 'gpt-5', llm: 'gpt-4o-mini' };
@@ -100,6 +106,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     secretAccessKey: env['S3_SECRET_ACCESS_KEY'],
   });
   await storage.createBucket();
+  const putUpload = options.putUpload ?? (async (put) => await put());
+  const photoBudget = createByteBudget(options.photoBudgetBytes ?? photoBudgetBytes);
   const records = createRecordStore({ redis, prefix, now });
   const cache = createResultCache({ redis, prefix, metrics });
   const flows = createFlowQueue({ redis, prefix });
@@ -140,7 +148,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     deadLetters: createDeadLetters({ records, flows: flowQueue, now }),
     inspector,
     queues,
-    storage,
+    storage: { ...storage, put: async (...args) => await putUpload(async () => await storage.put(...args)) },
+    photoBudget,
     cache,
     forecast: { ...forecast, ...options.forecast },
     refusal,
@@ -163,6 +172,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     records,
     storage,
     cache,
+    photoBudget,
     metrics,
     queued,
     app,

@@ -41,3 +41,23 @@ test('who waits too long is not run, and nobody else loses a place by it', async
   expect(ran).toBe(false);
   expect(await turnstile(async () => await Promise.resolve('next'))).toBe('next');
 });
+
+test('who is called off is not run, and the next one in line takes its place', async () => {
+  const turnstile = createTurnstile({ limit: 1, patienceMs: 60_000, tooLong });
+  const first = Promise.withResolvers<void>();
+  const running = turnstile(async () => await first.promise);
+  const ran: string[] = [];
+  const note = (name: string) => async () => {
+    ran.push(name);
+    await Promise.resolve();
+  };
+  const off = new AbortController();
+  const second = turnstile(note('second'), off.signal);
+  const third = turnstile(note('third'));
+  off.abort(new Error('called off'));
+  await expect(second).rejects.toThrow('called off');
+  await expect(turnstile(note('late'), off.signal)).rejects.toThrow('called off');
+  first.resolve();
+  await Promise.all([running, third]);
+  expect(ran).toEqual(['third']);
+});

@@ -1,5 +1,5 @@
-/** Runs the work when it is its turn. */
-export type Turnstile = <Result>(work: () => Promise<Result>) => Promise<Result>;
+/** Runs the work when it is its turn. An abort takes it out of the line, and is thrown; work that has begun is not stopped. */
+export type Turnstile = <Result>(work: () => Promise<Result>, signal?: AbortSignal) => Promise<Result>;
 
 /**
  * Lets `limit` works run at once; the others wait in line, first come, first served, but not longer than `patienceMs`: then
@@ -10,24 +10,29 @@ export function createTurnstile(options: { limit: number; patienceMs: number; to
   const line: (() => void)[] = [];
   let inside = 0;
 
-  async function enter(): Promise<void> {
+  async function enter(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     if (inside < limit) {
       inside += 1;
       return;
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     line.push(resolve);
-    const timer = setTimeout(() => {
+    const giveUp = (toReason: () => unknown) => {
       const place = line.indexOf(resolve);
       // Called already, and about to run.
       if (place < 0) return;
       line.splice(place, 1);
-      reject(tooLong());
-    }, patienceMs);
+      reject(toReason());
+    };
+    const timer = setTimeout(() => giveUp(tooLong), patienceMs);
+    const leaveLine = () => giveUp(() => signal?.reason as unknown);
+    signal?.addEventListener('abort', leaveLine, { once: true });
     try {
       await promise;
     } finally {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', leaveLine);
     }
   }
 
@@ -38,8 +43,8 @@ export function createTurnstile(options: { limit: number; patienceMs: number; to
     else inside -= 1;
   }
 
-  return async (work) => {
-    await enter();
+  return async (work, signal) => {
+    await enter(signal);
     try {
       return await work();
     } finally {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   animatedGif,
   animatedWebP,
@@ -11,15 +11,20 @@ import {
   textNamedJpg,
 } from '@bunri/testkit';
 import { TransientError } from '@bunri/runtime';
+import { createByteBudget } from './byte-budget.ts';
+import { maxImageBytes, photoBudgetBytes } from './photo.ts';
 import type { ProblemDocument } from './problem.ts';
 import { bearer, form, startTestApi, type TestApi } from './test-api.ts';
-import { maxImageBytes, receiveForm } from './upload.ts';
+import { receiveForm } from './upload.ts';
 
 let api: TestApi;
 let photo: Buffer;
 beforeAll(async () => {
   api = await startTestApi();
   photo = await drawSamplePhoto();
+});
+afterEach(async () => {
+  await expectSoon(() => api.photoBudget.takenBytes === 0);
 });
 afterAll(async () => {
   await api.close();
@@ -130,7 +135,7 @@ test('while the bucket takes nothing, no more than one part of a photo is read f
   const request = Object.assign(client, { headers, complete: false }) as unknown as IncomingMessage;
   const bucketFails = Promise.withResolvers<void>();
   const storage = { ...api.storage, putStream: async () => await bucketFails.promise };
-  const received = receiveForm(request, { storage, key: 'uploads/x' });
+  const received = receiveForm(request, { storage, key: 'uploads/x', budget: createByteBudget(photoBudgetBytes) });
   client.write(formHead);
   const piece = jpegOf(64 * 2 ** 10);
   let sentBytes = 0;
@@ -160,24 +165,80 @@ test('a client that goes away in the middle leaves no object and no record', asy
   expect(await api.redis.zcard(api.records.keys.owner('bob'))).toBe(accepted);
 });
 
+test('a photo that does not fit into memory with those on their way is refused before it is sent, and fits after them', async () => {
+  const small = await startTestApi({ photoBudgetBytes: 2 ** 20 });
+  const headers = { 'content-length': String(2 ** 20) };
+  const first = openForm('ann', { of: small, headers });
+  first.write(jpegOf(1_000));
+  await expectSoon(() => small.photoBudget.takenBytes > 0);
+  const second = openForm('bob', { of: small, headers });
+  second.write(jpegOf(1_000));
+  const answer = await new Promise<IncomingMessage>((resolve) => second.once('response', resolve));
+  expect(answer.statusCode).toBe(503);
+  expect(answer.headers['retry-after']).toBe('5');
+  let text = '';
+  for await (const chunk of answer.setEncoding('utf8')) text += String(chunk);
+  expect(JSON.parse(text)).toMatchObject({
+    code: 'service_unavailable',
+    detail: expect.stringContaining('again in 5 s'),
+  });
+  expect(small.photoBudget.takenBytes).toBe(2 ** 20);
+  second.destroy();
+  first.destroy();
+  await expectSoon(() => small.photoBudget.takenBytes === 0);
+  const fits = await small.fetch('/v1/classifications', { method: 'POST', body: form(photo) });
+  expect(fits.status).toBe(202);
+  expect(small.photoBudget.takenBytes).toBe(0);
+  await small.close();
+});
+
+test('a client that goes away while its photo is stored is not accepted, and its photo does not stay', async () => {
+  const begun = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let stored = false;
+  const slow = await startTestApi({
+    putUpload: async (put) => {
+      begun.resolve();
+      await goOn.promise;
+      await put();
+      stored = true;
+    },
+  });
+  const request = openForm('ann', { of: slow });
+  request.end(Buffer.concat([photo, Buffer.from(`\r\n--${boundary}--\r\n`)]));
+  await begun.promise;
+  expect(slow.photoBudget.takenBytes).toBeGreaterThan(0);
+  request.destroy();
+  await expectSoon(async () => {
+    const log = await slow.metrics.registry.getSingleMetricAsString('bunri_http_request_duration_seconds');
+    return log.includes('method="POST",route="/v1/classifications"');
+  });
+  goOn.resolve();
+  await expectSoon(async () => stored && (await slow.objects()).length === 0);
+  expect(slow.queued).toEqual([]);
+  expect(await slow.redis.exists(slow.records.keys.owner('ann'))).toBe(0);
+  expect(slow.photoBudget.takenBytes).toBe(0);
+  await slow.close();
+});
+
 const boundary = 'test-boundary';
 const formHead = `--${boundary}\r\ncontent-disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n`;
 
-function openForm(key: string) {
-  const { hostname, port } = new URL(api.url);
+function openForm(key: string, { of = api, headers = {} }: { of?: TestApi; headers?: Record<string, string> } = {}) {
+  const { hostname, port } = new URL(of.url);
   const request = httpRequest({
     hostname,
     port,
     path: '/v1/classifications',
     method: 'POST',
-    headers: { ...bearer(key), 'content-type': `multipart/form-data; boundary=${boundary}` },
+    headers: { ...bearer(key), 'content-type': `multipart/form-data; boundary=${boundary}`, ...headers },
   });
   request.on('error', () => undefined);
   request.write(formHead);
   return request;
 }
 
-async function expectSoon(holds: () => Promise<boolean>): Promise<void> {
+async function expectSoon(holds: () => Promise<boolean> | boolean): Promise<void> {
   const giveUpAt = Date.now() + 5_000;
   while (!(await holds())) {
     if (Date.now() > giveUpAt) throw new Error('it did not come to hold within 5 s');

@@ -10,7 +10,7 @@ import { durationClassesMs } from './statistics.ts';
 export type PipelineLoad = ReturnType<typeof createPipelineLoad>;
 
 /** A reading is good for this long, however many ask; in a rush that much may be admitted too many. */
-const freshMs = 250;
+const freshMs = 1_000;
 /** What was counted is remembered this often, and for this long: durations are those of the last two minutes. */
 const snapshotEveryMs = 10_000;
 const windowMs = 120_000;
@@ -43,7 +43,7 @@ export function stageModels({ VISION_MODEL, LLM_MODEL }: { VISION_MODEL: string;
 }
 
 /**
- * What the stages have to do and how fast they do it. Everything is read in one round trip, four times a second at most.
+ * What the stages have to do and how fast they do it. Everything is read in one round trip, once a second at most.
  *
  * How many calls a minute a stage's model admits, and until when none, its budget tells, as the workers keep it.
  *
@@ -130,7 +130,7 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
   }
 
   return {
-    /** Every stage with all that waits in it, in the order of the pipeline, as it was at most a quarter of a second ago. */
+    /** Every stage with all that waits in it, in the order of the pipeline, as it was at most a second ago. */
     async read(): Promise<readonly StageLoad[]> {
       if (!latest || now() - latest.at >= freshMs) {
         const loads = load();

@@ -73,6 +73,27 @@ test('a server that takes a call and never answers is a transient failure in tim
   await new Promise((resolve) => silent.close(resolve));
 });
 
+test('sixty calls at once do not wait for each other’s connections', async () => {
+  const sockets: Socket[] = [];
+  const sixty = Promise.withResolvers<void>();
+  const silent = createServer((socket) => {
+    socket.on('error', () => undefined);
+    if (sockets.push(socket) === 60) sixty.resolve();
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const crowded = createStorage({ ...options, endpoint });
+  const off = new AbortController();
+  const calls = Array.from({ length: 60 }, async (_, n) => await crowded.head(`a/${n}`, off.signal));
+  const ends = Promise.allSettled(calls);
+  await sixty.promise;
+  off.abort();
+  expect(new Set((await ends).map(({ status }) => status))).toEqual(new Set(['rejected']));
+  crowded.close();
+  for (const socket of sockets) socket.destroy();
+  await new Promise((resolve) => silent.close(resolve));
+});
+
 test('an unreachable server is a transient failure with a code', async () => {
   const away = createStorage({ ...options, endpoint: 'http://127.0.0.1:9' });
   await expect(away.getBytes('a')).rejects.toMatchObject({ name: 'TransientError', code: 'storage_unavailable' });

@@ -30,6 +30,11 @@ export interface StoredObject {
 }
 
 const readyForMs = 5_000;
+/**
+ * More than a process ever needs at once: the SDK's own 50 would make calls wait for a connection, and that time counts as
+ * silence of the server.
+ */
+const maxSockets = 256;
 
 export type Storage = ReturnType<typeof createStorage>;
 
@@ -51,7 +56,13 @@ export function createStorage(options: StorageOptions) {
     maxAttempts: 2,
     // What is put is signed with its SHA-256; another checksum of the same bytes tells nothing more.
     requestChecksumCalculation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: 3_000, requestTimeout: timeoutMs, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: 3_000,
+      requestTimeout: timeoutMs,
+      throwOnRequestTimeout: true,
+      httpAgent: { maxSockets },
+      httpsAgent: { maxSockets },
+    },
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
     ...(accessKeyId && secretAccessKey ? { credentials: { accessKeyId, secretAccessKey } } : {}),
   });

@@ -55,6 +55,24 @@ describe('submitting', () => {
     expect(Date.parse(batch.deadline_at) - Date.parse(batch.created_at)).toBe(24 * 3600 * 1000);
   });
 
+  test('the time that its photo takes to be stored is not its own', async () => {
+    let storedAt = 0;
+    const slow = await startTestApi({
+      now: () => clock,
+      putUpload: async (put) => {
+        await put();
+        clock += 6_000;
+        storedAt = clock;
+      },
+    });
+    const answer = await slow.fetch(path, { method: 'POST', body: form(photo, { deadline: '5' }) });
+    expect(answer.status).toBe(202);
+    const resource = (await answer.json()) as Accepted;
+    expect(Date.parse(resource.created_at)).toBe(storedAt);
+    expect(Date.parse(resource.deadline_at)).toBe(storedAt + 5_000);
+    await slow.close();
+  });
+
   test('an image_url is handed on to be fetched', async () => {
     const answer = await post({ image_url: 'https://example.com/a.jpg', question: '이거?' });
     expect(answer.status).toBe(202);
@@ -101,6 +119,27 @@ describe('Prefer: wait', () => {
     expect(status).toBe(200);
     expect(headers.get('preference-applied')).toBe('wait=30');
     expect(await (await answer).json()).toMatchObject({ status: 'completed' });
+  });
+
+  test('holds nothing of the photo while it waits', async () => {
+    const before = api.queued.length;
+    const answer = post(form(photo), { headers: { prefer: 'wait=60' } });
+    await until(() => api.queued.length > before);
+    expect(api.photoBudget.takenBytes).toBe(0);
+    await runStages(api.records, api.queued.at(-1) ?? '', sampleOutputs());
+    expect((await answer).status).toBe(200);
+  });
+
+  test('tells the place that the request has after the wait, not the one from before', async () => {
+    const place = (position: number) => async () => await Promise.resolve({ position, completion: null });
+    const other = await startTestApi({ forecast: { ofTurn: place(7), ofQueued: place(3) } });
+    const positionAfter = async (prefer: string) => {
+      const answer = await other.fetch(path, { method: 'POST', body: form(photo), headers: { prefer } });
+      return ((await answer.json()) as { position: number }).position;
+    };
+    expect(await positionAfter('wait=0')).toBe(7);
+    expect(await positionAfter('wait=1')).toBe(3);
+    await other.close();
   });
 
   test('answers 202 when the time is over', async () => {

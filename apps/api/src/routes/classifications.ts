@@ -22,11 +22,12 @@ export interface ClassificationDeps extends SubmitDeps, WaitDeps, IntakeDeps {
 }
 
 /**
- * Photos on their way into the bucket at once: less than the connections that the S3 client opens. It counts the time in
- * which a call waits for one of them as silence of the server, which a crowd's photos would take for an outage.
+ * Held photos on their way into the bucket at once: much less than the connections that the S3 client opens, so that streamed
+ * ones and look-ups find one too. The client counts the time in which a call waits for a connection as silence of the server.
  */
 const storesAtOnce = 40;
-const storePatienceMs = 60_000;
+/** Whoever is not called by then would hold memory that others are refused for. */
+const storePatienceMs = 10_000;
 
 export const classificationPath = '/v1/classifications';
 /** A request that is not finished yet, with its place, and where to look, listen and cancel. */
@@ -93,6 +94,7 @@ async function answerSubmission(
 ): Promise<void> {
   const id = newRequestId();
   const key = request.get('idempotency-key');
+  const gone = signalGone(response);
   const { source, submission, upload } = await receive(deps, { request, response }, id, async (terms) => {
     await deps.refusal.ofTerms(owner, key, terms);
   });
@@ -102,8 +104,8 @@ async function answerSubmission(
   let submitted: Submitted;
   try {
     const idempotency = toIdempotency(key, submission, source);
-    const store = upload ? async () => await deps.storing(upload.store) : undefined;
-    submitted = await submit(deps, order, { store, idempotency });
+    const store = upload ? async () => await deps.storing(upload.store, gone) : undefined;
+    submitted = await submit(deps, order, { store, idempotency, now: deps.now, signal: gone });
     if (submitted.replayed) {
       response.set('Idempotent-Replayed', 'true');
       await discard(deps, upload);
@@ -111,26 +113,39 @@ async function answerSubmission(
   } catch (error) {
     if (!(error instanceof AcceptanceUnknown)) await discard(deps, upload);
     throw error;
+  } finally {
+    upload?.letGo();
   }
-  let { record } = submitted;
+  let { record, estimate } = submitted;
   response.locals['classificationId'] = record.request.id;
 
   const waitS = preferredWaitS(request.get('prefer'));
   const wasOpen = !isTerminal(record.status);
   if (waitS > 0 && wasOpen) {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    const signal = AbortSignal.any([gone.signal, deps.stopping]);
-    record = await waitForEnd(deps, record, waitS * 1000, signal);
+    record = await waitForEnd(deps, record, waitS * 1000, AbortSignal.any([gone, deps.stopping]));
+    // It was counted from the acceptance.
+    estimate = null;
     if (isTerminal(record.status)) response.set('Preference-Applied', `wait=${waitS}`);
   }
-  await sendSubmitted(deps, response, { ...submitted, record });
+  await sendSubmitted(deps, response, { record, estimate });
+}
+
+/** Aborts when the client goes away before it has its answer. */
+function signalGone(response: Response): AbortSignal {
+  const gone = new AbortController();
+  const abort = () =>
+    gone.abort(new Problem('invalid_request', 'The client went away before the request was accepted.'));
+  if (response.destroyed) abort();
+  response.once('close', () => {
+    if (!response.writableFinished) abort();
+  });
+  return gone.signal;
 }
 
 async function sendSubmitted(
   deps: ClassificationDeps,
   response: Response,
-  { record, estimate }: Submitted,
+  { record, estimate }: Pick<Submitted, 'record' | 'estimate'>,
 ): Promise<void> {
   const resource = toResource(record);
   const self = `${classificationPath}/${resource.id}`;

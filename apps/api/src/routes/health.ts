@@ -5,11 +5,11 @@ import { failingChecks, type Metrics, type ReadinessCheck } from '@bunri/runtime
 export function healthRoutes({
   metrics,
   checks,
-  document,
+  readDocument,
 }: {
   metrics: Metrics;
   checks: Record<string, ReadinessCheck>;
-  document: object;
+  readDocument: () => object;
 }): Router {
   const router = Router();
   // From the event loop alone: an absent Redis must not get the pod killed.
@@ -24,7 +24,7 @@ export function healthRoutes({
     response.set('content-type', metrics.registry.contentType).end(await metrics.registry.metrics());
   });
   router.get('/openapi.json', (_request, response) => {
-    response.json(document);
+    response.json(readDocument());
   });
   return router;
 }
