@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { startRedis, type EmbeddedRedis } from '@bunri/testkit';
 import { startBucket, type BenchBucket } from './bench-bucket.ts';
 import { createHttpLoad, type HttpLoad } from './http-load.ts';
 import { readPods } from './pods.ts';
 import { startServer, type ServerProcess } from './server-process.ts';
+import { stopAll } from './stops.ts';
+import { makeTemporaryFolder } from './temporary-folder.ts';
 
 const secret = 'bench-secret';
 /** Sent with every request: the api looks keys up, as in production. */
 export const apiKeyHeader = { authorization: `Bearer bench.${secret}` };
-/** For an environment: the key, and limits that a load does not reach. */
+/** For an environment: the key, and a rate limit so high that no request waits for its count, which goes behind it. */
 export const apiAccess = {
   API_KEYS: JSON.stringify([
     {
@@ -46,7 +45,7 @@ export async function withBareServer<Result>(
   redisBinary: string | undefined,
   use: (pitch: Pitch) => Promise<Result>,
 ): Promise<Result> {
-  const stops: (() => Promise<unknown>)[] = [];
+  const stops: (() => unknown)[] = [];
   const open: Pitch['open'] = async (start) => {
     const server = await start();
     const load = createHttpLoad(server.url);
@@ -61,8 +60,8 @@ export async function withBareServer<Result>(
     stops.push(async () => await redis.stop());
     const bucket = await startBucket();
     stops.push(async () => await bucket.stop());
-    const dir = await mkdtemp(join(tmpdir(), 'bunri-bench-'));
-    stops.push(async () => await rm(dir, { recursive: true, force: true }));
+    const { path: dir, remove } = makeTemporaryFolder();
+    stops.push(remove);
     const bare = await open(
       async () =>
         await startServer({
@@ -74,7 +73,7 @@ export async function withBareServer<Result>(
     );
     return await use({ redis, bucket, dir, bare, open });
   } finally {
-    for (const stop of stops.toReversed()) await stop();
+    await stopAll(stops);
   }
 }
 

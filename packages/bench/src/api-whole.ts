@@ -6,6 +6,7 @@ import { createRecordStore, type RecordStore } from '@bunri/runtime';
 import { apiAccess, type Pitch } from './api-alone.ts';
 import { createHttpLoad, type HttpLoad } from './http-load.ts';
 import { readPods } from './pods.ts';
+import { stopAll } from './stops.ts';
 
 export interface WholeApi {
   readonly load: HttpLoad;
@@ -47,9 +48,11 @@ export async function withWholeSystem<Result>(
     });
   } finally {
     load.close();
-    await Promise.all(queues.map(async (queue) => await queue.close()));
-    client.disconnect();
-    await system.stop();
+    await stopAll([
+      async () => await system.stop(),
+      () => client.disconnect(),
+      ...queues.map((queue) => async () => await queue.close()),
+    ]);
   }
 }
 

@@ -12,10 +12,14 @@ const { PORT, STATIC_DIR, REDIS_URL, S3_ENDPOINT, S3_BUCKET, S3_REGION, S3_ACCES
   process.env;
 const redis = new Redis(REDIS_URL ?? '', { maxRetriesPerRequest: null });
 const flows = new FlowProducer({ connection: redis, prefix: '{bare}' });
+// The options of the product's own client: one does not do a checksum more than the other.
 const storage = new S3Client({
   region: S3_REGION ?? '',
   endpoint: S3_ENDPOINT ?? '',
   forcePathStyle: true,
+  maxAttempts: 2,
+  requestChecksumCalculation: 'WHEN_REQUIRED',
+  requestHandler: { connectionTimeout: 3_000, requestTimeout: 15_000, throwOnRequestTimeout: true },
   credentials: { accessKeyId: S3_ACCESS_KEY_ID ?? '', secretAccessKey: S3_SECRET_ACCESS_KEY ?? '' },
 });
 

@@ -1,14 +1,17 @@
 // A process of the bench: serves one stage, or submits requests, as its parent says over IPC.
-import type { StageName } from '@bunri/queue-contracts';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import type { StageName } from '@bunri/queue-contracts';
 import { cpuSeconds } from './measure.ts';
-import { createClient, serveNoop, type Client, type Connection, type Variant } from './variant.ts';
+import { createSubmitter, type Submitter } from './submitter.ts';
+import { serveNoop, type Connection, type Variant } from './variant.ts';
 
 /** What the parent asks; every question is answered by one message. */
 export type Ask =
   | { ask: 'serve'; variant: Variant; stage: StageName; connection: Connection }
   | { ask: 'connect'; variant: Variant; connection: Connection }
   | { ask: 'throughput'; count: number; inFlight: number }
+  | { ask: 'completed' }
   | { ask: 'latency'; count: number }
   | { ask: 'counters' };
 
@@ -21,7 +24,13 @@ export interface ProcessCounters {
   readonly commands: number;
 }
 
-let client: Client | undefined;
+/** How often the end is looked for, once all is submitted. */
+const lookMs = 25;
+const endTimeoutMs = 120_000;
+
+let submitter: Submitter | undefined;
+/** Of the last round of throughput. */
+let submitted: string[] = [];
 let commands = 0;
 
 // Counted where they are sent: the server's own counters do not tell a client's commands from those of its scripts.
@@ -36,10 +45,12 @@ async function answer(message: Ask): Promise<unknown> {
     case 'serve':
       return await serveNoop(message.variant, message.stage, message.connection);
     case 'connect':
-      client = await createClient(message.variant, message.connection);
+      submitter = await createSubmitter(message.variant, message.connection);
       return undefined;
     case 'throughput':
       return await throughput(connected(), message.count, message.inFlight);
+    case 'completed':
+      return await connected().completed(submitted);
     case 'latency':
       return await latency(connected(), message.count);
     case 'counters':
@@ -47,29 +58,37 @@ async function answer(message: Ask): Promise<unknown> {
   }
 }
 
-function connected(): Client {
-  if (!client) throw new Error('connect first');
-  return client;
+function connected(): Submitter {
+  if (!submitter) throw new Error('connect first');
+  return submitter;
 }
 
-/** Seconds from the first submission to the last completion. */
-async function throughput(target: Client, count: number, inFlight: number): Promise<number> {
+/** Seconds from the first submission to the last end. @throws when not all have ended in time. */
+async function throughput(target: Submitter, count: number, inFlight: number): Promise<number> {
   const before = await target.ended();
   const startedAt = performance.now();
   let left = count;
+  submitted = [];
   await Promise.all(
     Array.from({ length: inFlight }, async () => {
       while (left > 0) {
         left -= 1;
-        await target.submit();
+        submitted.push(await target.submit());
       }
     }),
   );
-  while ((await target.ended()) - before < count) await new Promise((resolve) => setTimeout(resolve, 5));
-  return (performance.now() - startedAt) / 1000;
+  const giveUpAt = performance.now() + endTimeoutMs;
+  for (;;) {
+    const ended = (await target.ended()) - before;
+    if (ended >= count) return (performance.now() - startedAt) / 1000;
+    if (performance.now() > giveUpAt) {
+      throw new Error(`only ${ended} of ${count} requests ended within ${endTimeoutMs} ms after the last was sent`);
+    }
+    await delay(lookMs);
+  }
 }
 
-async function latency(target: Client, count: number): Promise<number[]> {
+async function latency(target: Submitter, count: number): Promise<number[]> {
   const times: number[] = [];
   for (let n = 0; n < count; n += 1) times.push(await target.roundTrip());
   return times;

@@ -16,11 +16,12 @@ export interface ColdStart {
   readonly cpuMs: number;
   /** Bytes, at that moment. */
   readonly readyRss: number;
-  /** Lets it end by itself. */
+  /** Lets it end by itself, and kills it where that takes longer than 20 s. */
   stop(): Promise<void>;
 }
 
 const readyTimeoutMs = 20_000;
+const stopTimeoutMs = 20_000;
 /** How often readiness is asked; the most that the time is too long by. */
 const pollMs = 5;
 
@@ -44,7 +45,9 @@ export async function startCold(app: AppName, env: Readonly<Record<string, strin
   const stop = async () => {
     if (!ended()) {
       child.kill('SIGTERM');
+      const killer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
       await exited;
+      clearTimeout(killer);
     }
     process.off('exit', endWithThisProcess);
   };

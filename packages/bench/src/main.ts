@@ -1,9 +1,9 @@
 // `npm run bench -- [scenario …] [--json] [--list] [--rounds N] [--count N] [--set name=value …]`: what bunri costs beside
 // what it is made of.
 import { parseArgs } from 'node:util';
-import type { Report } from './scenario.ts';
+import { runAll } from './run-all.ts';
 import { scenarios } from './scenarios.ts';
-import { table } from './table.ts';
+import { missedBounds, table } from './table.ts';
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -34,18 +34,25 @@ async function main(): Promise<void> {
   const wanted = scenarios.filter(({ name, onlyByName = false }) =>
     positionals.length === 0 ? !onlyByName : positionals.includes(name),
   );
-  const reports = new Map<string, Report>();
-  for (const scenario of wanted) {
-    const say = (line: string) => process.stderr.write(`${scenario.name}: ${line}\n`);
-    say(scenario.summary);
-    const { REDIS_SERVER_BIN: redisBinary, PATH: path } = process.env;
-    reports.set(scenario.name, await scenario.run({ rounds, count, settings, redisBinary, path, say }));
-  }
-  process.stdout.write(
-    values.json ? `${JSON.stringify({ rounds, reports: Object.fromEntries(reports) }, null, 2)}\n` : table(reports),
-  );
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const { REDIS_SERVER_BIN: redisBinary, PATH: path } = process.env;
+  const { reports, failures } = await runAll(wanted, { rounds, count, settings, redisBinary, path, say });
+  if (values.json) {
+    const failed = Object.fromEntries([...failures].map(([name, error]) => [name, { error: described(error) }]));
+    process.stdout.write(`${JSON.stringify({ rounds, reports: Object.fromEntries(reports), failed }, null, 2)}\n`);
+  } else process.stdout.write(`${table(reports)}\n${missedBounds(reports)}\n`);
+  for (const [name, error] of failures) say(`${name} failed: ${described(error)}`);
+  // What a scenario that failed has left open must not keep this process.
+  if (failures.size > 0) process.exit(1);
 }
 
+function described(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+// Each process that a scenario starts is ended by a listener of its own when this one exits: `slots` alone starts more than
+// the ten from which Node warns of a leak.
+process.setMaxListeners(64);
 // Whatever was started ends with this process, but only where it exits by itself.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
 await main();

@@ -1,3 +1,4 @@
+import { readFileSync, rmdirSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,9 +11,13 @@ export interface MemoryCgroup {
   peakBytes(): Promise<number>;
   /** How many processes the kernel killed because the limit was reached. */
   kills(): Promise<number>;
-  /** After its processes have ended. */
+  /** After its processes have ended. Where this process exits before, they are killed and the group is removed. */
   remove(): Promise<void>;
 }
+
+/** A process that has ended leaves its group a moment later. */
+const attempts = 50;
+const pauseMs = 20;
 
 interface Version {
   /** Of this process's own group. */
@@ -73,25 +78,47 @@ async function make(version: Version, path: string, limitBytes: number): Promise
     await rmdir(path);
     return null;
   }
+  const procsFile = file('cgroup.procs');
+  const removeAtExit = () => removeAtOnce(path, procsFile);
+  process.once('exit', removeAtExit);
   return {
-    procsFile: file('cgroup.procs'),
+    procsFile,
     peakBytes: async () => Number(await readFile(file(version.peak), 'utf8')),
     kills: async () => parseKills(await readFile(file(version.events), 'utf8')),
     async remove() {
-      // A process that has just ended leaves its group a moment later.
-      for (let attempt = 0; attempt < 50; attempt += 1) {
+      for (let attempt = 0; attempt < attempts; attempt += 1) {
         if (
           await rmdir(path).then(
             () => true,
             () => false,
           )
-        )
+        ) {
+          process.off('exit', removeAtExit);
           return;
-        await delay(20);
+        }
+        await delay(pauseMs);
       }
       throw new Error(`${path} could not be removed`);
     },
   };
+}
+
+/** For a process that exits: ends who is in the group, and waits for it without an event loop. */
+function removeAtOnce(path: string, procsFile: string): void {
+  const clock = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    try {
+      const pids = readFileSync(procsFile, 'utf8').split('\n').map(Number);
+      // 0 is a process that cannot be named from here, and to `kill` this process's own group.
+      for (const pid of pids.filter((of) => of > 0)) process.kill(pid, 'SIGKILL');
+      rmdirSync(path);
+      return;
+    } catch {
+      // Somebody is in it still, or has just left.
+      Atomics.wait(clock, 0, 0, pauseMs);
+    }
+  }
+  process.stderr.write(`${path} could not be removed\n`);
 }
 
 /** @throws when the file does not tell. */

@@ -15,6 +15,7 @@ import {
 import { freePort, startProcess, startRedis } from '@bunri/testkit';
 import { startBucket, type BenchBucket } from './bench-bucket.ts';
 import { readPods } from './pods.ts';
+import { stopAll } from './stops.ts';
 
 /** A preprocess worker in its pod's settings, with a queue and a bucket, and no other stage. */
 export interface PreprocessAlone {
@@ -40,7 +41,7 @@ export async function withPreprocessAlone<Result>(
   { redisBinary, procsFile }: PreprocessOptions,
   use: (worker: PreprocessAlone) => Promise<Result>,
 ): Promise<Result> {
-  const stops: (() => Promise<unknown>)[] = [];
+  const stops: (() => unknown)[] = [];
   try {
     const server = await startRedis({ binary: redisBinary });
     stops.push(async () => await server.stop());
@@ -57,7 +58,7 @@ export async function withPreprocessAlone<Result>(
     const used = use({ pid: worker.pid, run: async (files) => await Promise.race([run(files), ended]) });
     return await Promise.race([used, ended]);
   } finally {
-    for (const stop of stops.toReversed()) await stop();
+    await stopAll(stops);
   }
 }
 

@@ -1,8 +1,16 @@
 import { request } from 'node:http';
 
 export interface ProbeWatch {
-  /** Ends the watch. Milliseconds of every probe, and those that were not answered 200, in words. */
-  stop(): Promise<{ readonly ms: readonly number[]; readonly failures: readonly string[] }>;
+  /** Ends the watch. What was seen of each process, in the order in which they were given. */
+  stop(): Promise<readonly ProbesOf[]>;
+}
+
+/** What was seen of one process. */
+export interface ProbesOf {
+  /** Milliseconds of every probe that was answered 2xx. */
+  readonly ms: readonly number[];
+  /** The others, in words. */
+  readonly failures: readonly string[];
 }
 
 const everyMs = 1_000;
@@ -14,37 +22,36 @@ const paths = ['/healthz', '/readyz'] as const;
  * The probes of a second are spread over it, so that they measure the processes and not each other.
  */
 export function watchProbes(origins: readonly string[]): ProbeWatch {
-  const urls = origins.flatMap((origin) => paths.map((path) => `${origin}${path}`));
-  const ms: number[] = [];
-  const failures: string[] = [];
+  const seen = origins.map(() => ({ ms: [] as number[], failures: [] as string[] }));
+  const asked = origins.flatMap((origin, i) => paths.map((path) => ({ url: `${origin}${path}`, of: seen[i] })));
   const open: Promise<void>[] = [];
   let next = 0;
-  const note = async (url: string) => {
+  const note = async ({ url, of }: (typeof asked)[number]) => {
     const { tookMs, problem } = await ask(url);
-    ms.push(tookMs);
-    if (problem !== undefined) failures.push(`${url} ${problem}`);
+    if (problem === undefined) of?.ms.push(tookMs);
+    else of?.failures.push(`${url} ${problem} after ${Math.round(tookMs)} ms`);
   };
   const timer = setInterval(() => {
-    const url = urls[next % urls.length] ?? '';
+    const one = asked[next % asked.length];
     next += 1;
-    open.push(note(url));
-  }, everyMs / urls.length);
+    if (one) open.push(note(one));
+  }, everyMs / asked.length);
   return {
     async stop() {
       clearInterval(timer);
       await Promise.all(open);
-      return { ms, failures };
+      return seen;
     },
   };
 }
 
-/** Never rejects: a probe without an answer took as long as it was waited for. */
+/** Never rejects. */
 async function ask(url: string): Promise<{ tookMs: number; problem?: string }> {
   const startedAt = performance.now();
   const problem = await new Promise<string | undefined>((resolve) => {
     const probe = request(url, { agent: false, timeout: timeoutMs }, (response) => {
       response.resume();
-      response.once('end', () => resolve(response.statusCode === 200 ? undefined : String(response.statusCode)));
+      response.once('end', () => resolve(isOk(response.statusCode) ? undefined : String(response.statusCode)));
       response.once('error', (error) => resolve(error.message));
     });
     probe.once('timeout', () => probe.destroy(new Error(`no answer within ${timeoutMs} ms`)));
@@ -53,4 +60,8 @@ async function ask(url: string): Promise<{ tookMs: number; problem?: string }> {
   });
   const tookMs = performance.now() - startedAt;
   return problem === undefined ? { tookMs } : { tookMs, problem };
+}
+
+function isOk(status = 0): boolean {
+  return status >= 200 && status < 300;
 }

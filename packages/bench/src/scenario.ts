@@ -84,7 +84,7 @@ export async function sideBySide<Sample>(
   return pairs;
 }
 
-type Limit = { readonly atLeast: number } | { readonly atMost: number };
+type Limit = { readonly atLeast: number } | { readonly atMost: number } | { readonly below: number };
 
 /** A figure of both sides, bounded by its ratio. */
 export function compare<Sample>(
@@ -120,5 +120,6 @@ export function alone(figure: string, values: readonly number[], limit?: Limit):
 
 function bound(value: number, limit: Limit, unit: string): Bound {
   if ('atLeast' in limit) return { text: `≥ ${limit.atLeast}${unit}`, met: value >= limit.atLeast };
+  if ('below' in limit) return { text: `< ${limit.below}${unit}`, met: value < limit.below };
   return { text: `≤ ${limit.atMost}${unit}`, met: value <= limit.atMost };
 }

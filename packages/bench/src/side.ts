@@ -1,19 +1,24 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { stageOrder } from '@bunri/queue-contracts';
 import { startRedis } from '@bunri/testkit';
 import type { Answer, Ask, ProcessCounters } from './child.ts';
 import type { BenchOptions } from './scenario.ts';
+import { allStopped, stopAll } from './stops.ts';
 import type { Connection, Variant } from './variant.ts';
 
 /** One side of a comparison: four worker processes and one that submits. */
 export interface Side {
   readonly variant: Variant;
+  /** @throws what went wrong there, or that one of the five processes has ended. */
   submitter(ask: Ask): Promise<unknown>;
   /** Of the five processes together. */
   counters(): Promise<ProcessCounters>;
   stop(): Promise<void>;
 }
+
+const stopTimeoutMs = 10_000;
 
 /** Both sides on one Redis server of their own, for as long as `use` takes. */
 export async function withSides<Result>(
@@ -31,9 +36,11 @@ export async function withSides<Result>(
     };
     return await use({ raw: await start('raw'), bunri: await start('bunri'), redis });
   } finally {
-    await Promise.all(started.map(async (side) => await side.stop()));
-    redis.disconnect();
-    await server.stop();
+    await stopAll([
+      async () => await server.stop(),
+      () => redis.disconnect(),
+      async () => await allStopped(started.map(async (side) => await side.stop())),
+    ]);
   }
 }
 
@@ -41,23 +48,51 @@ async function startSide(variant: Variant, url: string): Promise<Side> {
   const connection: Connection = { url, prefix: `{bench-${variant === 'raw' ? 'r' : 'b'}}` };
   const workers = stageOrder.map(() => start());
   const submitter = start();
-  await Promise.all(
-    stageOrder.map(async (stage, i) => await query(at(workers, i), { ask: 'serve', variant, stage, connection })),
-  );
-  await query(submitter, { ask: 'connect', variant, connection });
   const all = [...workers, submitter];
+  const { died, expectEnd } = watch(variant, all);
+  const stopChildren = async () => {
+    expectEnd();
+    await allStopped(all.map(stop));
+  };
+  const ask = async (child: ChildProcess, question: Ask) => await Promise.race([query(child, question), died]);
+  try {
+    await Promise.all(
+      stageOrder.map(async (stage, i) => await ask(at(workers, i), { ask: 'serve', variant, stage, connection })),
+    );
+    await ask(submitter, { ask: 'connect', variant, connection });
+  } catch (error) {
+    await stopChildren();
+    throw error;
+  }
   return {
     variant,
-    submitter: async (ask) => await query(submitter, ask),
+    submitter: async (question) => await ask(submitter, question),
     counters: async () => {
       const each = await Promise.all(
-        all.map(async (child) => (await query(child, { ask: 'counters' })) as ProcessCounters),
+        all.map(async (child) => (await ask(child, { ask: 'counters' })) as ProcessCounters),
       );
       const sum = (name: keyof ProcessCounters) => each.reduce((total, counters) => total + counters[name], 0);
       return { cpuSeconds: sum('cpuSeconds'), commands: sum('commands') };
     },
-    stop: async () => {
-      await Promise.all(all.map(stop));
+    stop: stopChildren,
+  };
+}
+
+/** Rejects as soon as a process ends by itself. */
+function watch(variant: Variant, children: readonly ChildProcess[]): { died: Promise<never>; expectEnd: () => void } {
+  const { promise: died, reject } = Promise.withResolvers<never>();
+  // Who asks nothing at that moment hears it at the next question.
+  died.catch(() => undefined);
+  let expected = false;
+  for (const child of children) {
+    child.once('exit', (code, signal) => {
+      if (!expected) reject(new Error(`a process of the ${variant} side ended (code ${code}, signal ${signal})`));
+    });
+  }
+  return {
+    died,
+    expectEnd: () => {
+      expected = true;
     },
   };
 }
@@ -75,22 +110,22 @@ function start(): ChildProcess {
 
 async function query(child: ChildProcess, ask: Ask): Promise<unknown> {
   return await new Promise((resolve, reject) => {
-    const onExit = (code: number | null) => reject(new Error(`a bench process ended with code ${code}`));
-    child.once('exit', onExit);
     child.once('message', (message) => {
-      child.off('exit', onExit);
       const answer = message as Answer;
       if (answer.ok) resolve(answer.value);
       else reject(new Error(answer.message));
     });
-    child.send(ask);
+    child.send(ask, (error) => {
+      if (error) reject(error);
+    });
   });
 }
 
 async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  await new Promise((resolve) => {
-    child.once('exit', resolve);
-    child.disconnect();
-  });
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  if (child.connected) child.disconnect();
+  const killer = setTimeout(() => child.kill('SIGKILL'), stopTimeoutMs);
+  await exited;
+  clearTimeout(killer);
 }

@@ -1,6 +1,7 @@
 import { stageOrder, stages, type StageName } from '@bunri/queue-contracts';
 import { usualService, type ModelLimits } from '@bunri/runtime';
 import type { StagePlan } from './simulation-stage.ts';
+import { modelMs } from './slot-limit.ts';
 
 /** What is simulated, unless `--set name=value` says otherwise. Rates are of a minute. */
 const defaults = {
@@ -66,11 +67,8 @@ function positive(name: string, text: string): number {
   return value;
 }
 
-/** Of vision 3 to 5 s and of llm 1 to 2 s, as the model API simulator of the slot layout answers. */
-const runMs: Partial<Record<StageName, StagePlan['runMs']>> = {
-  vision: { from: 3_000, to: 5_000 },
-  llm: { from: 1_000, to: 2_000 },
-};
+/** Of the stages that wait for a model, as the simulator of the slot layout answers. */
+const runMs: Partial<Record<StageName, StagePlan['runMs']>> = modelMs;
 
 /** All stages beside so many pods of vision, in the proportions of the catalogue but for those of llm. */
 export function plansFor(

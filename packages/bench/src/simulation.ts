@@ -121,7 +121,7 @@ function createTurns() {
 }
 
 /** A reading of the load serves for this long, however many ask: as at the api. */
-const freshMs = 250;
+const freshMs = 1_000;
 
 /** As the api decides it: first by all that waits, and only where that is late by what would stand before this request. */
 function createRefusal(stages: readonly SimulatedStage[], now: () => number) {

@@ -18,7 +18,11 @@ const sample: SlotsSample = {
     { app: 'api', ...pod, peakRss: 2 ** 29 },
   ],
   workersPeakPss: 160e6,
-  probeMs: [1, 2, 300],
+  probes: [
+    { app: 'api', ms: [1, 2, 3], failures: [] },
+    { app: 'llm-worker', ms: [1, 2, 300], failures: [] },
+  ],
+  slotLimit: 1_200,
   redis: { connections: 40, bytes: 5e6 },
   modelCalls: { vision: 5, llm: 4 },
 };
@@ -45,4 +49,15 @@ test('a request that was not completed, and a call that nobody needed, break the
   expect(valueOf(worse, 'not completed')).toMatchObject({ bunri: 1, bound: { met: false } });
   expect(valueOf(sample, 'vision calls beyond')).toMatchObject({ bunri: 1, bound: { met: false } });
   expect(valueOf(sample, 'answer calls beyond')).toMatchObject({ bunri: 0, bound: { met: true } });
+});
+
+test('the slowest pod is what the probes are judged by, and one that fails breaks a bound of its own', () => {
+  expect(valueOf(sample, 'probes of the slowest pod (llm-worker), p99')).toMatchObject({
+    bunri: 300,
+    bound: { text: '< 100', met: false },
+  });
+  expect(valueOf(sample, 'probes that failed, of 6')).toMatchObject({ bunri: 0, bound: { met: true } });
+  const failing = { ...sample, probes: [{ app: 'rag-worker', ms: [], failures: ['503'] }] as const };
+  expect(valueOf(failing, 'probes that failed, of 1')).toMatchObject({ bunri: 1, bound: { met: false } });
+  expect(valueOf(failing, 'probes of the slowest pod (rag-worker), p99').bound?.met).toBe(false);
 });

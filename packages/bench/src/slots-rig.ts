@@ -9,8 +9,10 @@ import { freePort, startProcess, startRedis, type CallLogEntry } from '@bunri/te
 import { startBucket } from './bench-bucket.ts';
 import { readPods } from './pods.ts';
 import type { BenchOptions } from './scenario.ts';
+import { modelMs } from './slot-limit.ts';
 import type { LoadAnswer, LoadOrder } from './slots-load.ts';
 import type { Outcome } from './slots-user.ts';
+import { stopAll } from './stops.ts';
 
 export interface PodProcess {
   readonly app: AppName;
@@ -56,7 +58,7 @@ export async function withSlotsRig<Result>(
   try {
     return await use(await startRig(options, stops));
   } finally {
-    for (const stop of stops.toReversed()) await stop();
+    await stopAll(stops);
   }
 }
 
@@ -114,11 +116,12 @@ async function startRig(
 }
 
 async function startSimulator() {
+  const range = ({ from, to }: { from: number; to: number }) => `${from}-${to}`;
   const port = await freePort();
   const file = fileURLToPath(new URL('../../testkit/src/simulator-main.ts', import.meta.url));
   const { url = '', ...simulator } = await startProcess({
     name: 'the simulator',
-    args: [file, '--port', String(port), '--vision-ms', '3000-5000', '--answer-ms', '1000-2000'],
+    args: [file, '--port', String(port), '--vision-ms', range(modelMs.vision), '--answer-ms', range(modelMs.llm)],
     env: {},
     readyUrl: `http://127.0.0.1:${port}/healthz`,
   });

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals';
-import { table } from './table.ts';
+import { alone } from './scenario.ts';
+import { missedBounds, table } from './table.ts';
 
 test('tables of another shape stand after the figures, and without figures there is no table of them', () => {
   const tables = [
@@ -17,4 +18,13 @@ test('tables of another shape stand after the figures, and without figures there
       '\n',
     ),
   );
+});
+
+test('bounds that were missed are counted over all scenarios', () => {
+  const figures = [alone('a', [5], { atMost: 4 }), alone('b', [5], { atLeast: 5 }), alone('c', [5])];
+  const reports = new Map([
+    ['one', { figures }],
+    ['two', { figures: [alone('d', [100], { below: 100 })] }],
+  ]);
+  expect(missedBounds(reports)).toBe('2 of 3 bounds were missed.');
 });

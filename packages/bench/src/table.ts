@@ -42,3 +42,9 @@ function written(value: number): string {
   if (Number.isInteger(value) || Math.abs(value) >= 100) return value.toFixed(0);
   return value.toFixed(2);
 }
+
+/** One line: how many figures missed what they must reach. */
+export function missedBounds(reports: ReadonlyMap<string, Report>): string {
+  const bounds = [...reports.values()].flatMap(({ figures }) => figures.flatMap(({ bound }) => bound ?? []));
+  return `${bounds.filter(({ met }) => !met).length} of ${bounds.length} bounds were missed.`;
+}

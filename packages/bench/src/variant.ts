@@ -1,19 +1,14 @@
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { FlowProducer, QueueEvents, Worker } from 'bullmq';
+import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { buildFlow, finalStage, stages, type Request, type StageName, type StageOutput } from '@bunri/queue-contracts';
+import { stages, type StageName, type StageOutput } from '@bunri/queue-contracts';
 import {
   connectConsumer,
-  connectProducer,
   connectSubscriber,
-  createEventFeed,
-  createFlowQueue,
   createLogger,
   createMetrics,
   createProcessLife,
   createRecordStore,
-  newRequestId,
   serveStage,
 } from '@bunri/runtime';
 
@@ -39,6 +34,11 @@ export async function serveNoop(variant: Variant, stage: StageName, { url, prefi
       { connection, prefix, concurrency: slots(stage), settings: { backoffStrategy: () => 1000 } },
     );
     worker.on('error', (error) => process.stderr.write(`${error.message}\n`));
+    worker.on('failed', (_job, error) => {
+      // Whoever waits for its end would wait for ever: the parent sees that this process is gone.
+      process.stderr.write(`a raw job failed: ${error.message}\n`);
+      process.exit(1);
+    });
     await worker.waitUntilReady();
     return;
   }
@@ -68,91 +68,4 @@ function slots(stage: StageName): number {
 function fixtureOutput<S extends StageName>(stage: S): StageOutput<S> {
   const file = new URL(`../../queue-contracts/fixtures/${stage}.v1.json`, import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { output: StageOutput<S> }).output;
-}
-
-export interface Client {
-  /** Submits one request; resolves when it is accepted. */
-  submit(): Promise<string>;
-  /** Submits one request; resolves with the ms until its completion was seen. */
-  roundTrip(): Promise<number>;
-  /** How many requests of this run have ended. */
-  ended(): Promise<number>;
-  close(): Promise<void>;
-}
-
-export async function createClient(variant: Variant, connection: Connection): Promise<Client> {
-  return variant === 'raw' ? await createRawClient(connection) : await createBunriClient(connection);
-}
-
-async function createRawClient({ url, prefix }: Connection): Promise<Client> {
-  const connection = new Redis(url, { maxRetriesPerRequest: null });
-  const flows = new FlowProducer({ connection, prefix });
-  const events = new QueueEvents(stages[finalStage].queue, { connection: connection.duplicate(), prefix });
-  await events.waitUntilReady();
-  let ended = 0;
-  events.on('completed', () => {
-    ended += 1;
-  });
-  const add = async () => await flows.add(buildFlow(newRequest()));
-  return {
-    submit: async () => (await add()).job.id ?? '',
-    roundTrip: async () => {
-      const startedAt = performance.now();
-      const { job } = await add();
-      await job.waitUntilFinished(events);
-      return performance.now() - startedAt;
-    },
-    ended: async () => await Promise.resolve(ended),
-    close: async () => {
-      await events.close();
-      await flows.close();
-      connection.disconnect();
-    },
-  };
-}
-
-async function createBunriClient({ url, prefix }: Connection): Promise<Client> {
-  const log = createLogger({ app: 'bench', level: 'warn' });
-  const redis = connectProducer({ url, name: 'bench', log });
-  const subscriber = connectSubscriber({ url, name: 'bench-events', log });
-  await once(redis, 'ready');
-  const records = createRecordStore({ redis, prefix });
-  const flows = createFlowQueue({ redis, prefix });
-  const feed = createEventFeed({ records, subscriber, log });
-  const before = await redis.zcard(records.keys.finished);
-  const submit = async () => {
-    const request = newRequest();
-    await records.accept(request);
-    await flows.add(request);
-    return request.id;
-  };
-  return {
-    submit,
-    roundTrip: async () => {
-      const startedAt = performance.now();
-      await feed.follow(await submit(), 0, () => undefined, AbortSignal.timeout(30_000));
-      return performance.now() - startedAt;
-    },
-    ended: async () => (await redis.zcard(records.keys.finished)) - before,
-    close: async () => {
-      await flows.close();
-      redis.disconnect();
-      subscriber.disconnect();
-    },
-  };
-}
-
-function newRequest(): Request {
-  const id = newRequestId();
-  const now = Date.now();
-  return {
-    id,
-    owner: 'bench',
-    question: 'Do I have to take the label off?',
-    locale: 'en',
-    source: { kind: 'upload', key: `uploads/${id}`, sha256: 'a'.repeat(64), sizeBytes: 100_000 },
-    priority: 'interactive',
-    createdAt: now,
-    deadlineAt: now + 600_000,
-  };
 }

@@ -7,6 +7,7 @@ import { bigOwner, fillUp, playRequests, type BytesPerRequest } from '../growth-
 import { bytesOfKeys, capacity } from '../redis-memory.ts';
 import { alone, compare, type BenchOptions, type Figure, type Pair, type Report, type Scenario } from '../scenario.ts';
 import { startServer } from '../server-process.ts';
+import { stopAll } from '../stops.ts';
 
 const small = 1_000;
 const gibibyte = 2 ** 30;
@@ -58,7 +59,7 @@ async function withStore<Result>(
     closers.push(async () => await probes.close());
     return await use({ redis, prefix, round: async () => await probes.round() });
   } finally {
-    for (const close of closers.toReversed()) await close();
+    await stopAll(closers);
   }
 }
 

@@ -19,6 +19,9 @@ export const idle: Scenario = {
           compare('submit to completed seen, p50, ms', pairs, (times) => percentile(times, 0.5), { atMost: 1.5 }),
           compare('submit to completed seen, p99, ms', pairs, (times) => percentile(times, 0.99)),
         ],
+        notes: [
+          "bunri's side submits by the function that the api's route calls, without HTTP, and follows the request's event stream as the api does for a listener, to its `completed`; the raw side waits for the event of the last queue.",
+        ],
       };
     });
   },

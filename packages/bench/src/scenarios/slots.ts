@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { readPods } from '../pods.ts';
 import { watchProbes } from '../probe-watch.ts';
 import type { BenchOptions, Report, Scenario } from '../scenario.ts';
+import { slotLimitAMinute } from '../slot-limit.ts';
 import { slotsFigures, type SlotsSample } from '../slots-figures.ts';
 import { buildBundles, withSlotsRig, type SlotsRig } from '../slots-rig.ts';
 import { watchUsage } from '../usage-watch.ts';
@@ -10,8 +12,6 @@ const usualUsers = 1_000;
 const rampMs = 10_000;
 /** In the first round of all users, the time in which they come in and the stages fill is added to what a round takes. */
 const fillMs = 15_000;
-/** Requests a second that the slots can take. */
-const slotLimit = 20;
 
 /**
  * The two-node placement under a closed loop of users, beside what its slots could do at most. `--count` is the seconds
@@ -32,7 +32,9 @@ export const slots: Scenario = {
 async function measure(rig: SlotsRig, users: number, { count: seconds = 150, say }: BenchOptions): Promise<Report> {
   say(`${rig.pods.length} pods are ready; ${users} users come in`);
   await rig.startUsers(users, rampMs);
-  const warmUpMs = (users / slotLimit) * 1_000 + fillMs;
+  const slotLimit = slotLimitAMinute(await readPods());
+  const roundMs = (users / slotLimit) * 60_000;
+  const warmUpMs = roundMs + fillMs;
   await delay(warmUpMs);
   say(`measuring for ${seconds} s`);
   const seen = await watch(rig, seconds);
@@ -41,13 +43,22 @@ async function measure(rig: SlotsRig, users: number, { count: seconds = 150, say
   const calls = await rig.modelCalls();
   const count = (kind: 'vision' | 'answer') => calls.filter((call) => call.kind === kind).length;
   return {
-    figures: slotsFigures({ ...seen, outcomes, modelCalls: { vision: count('vision'), llm: count('answer') } }),
+    figures: slotsFigures({
+      ...seen,
+      slotLimit,
+      outcomes,
+      modelCalls: { vision: count('vision'), llm: count('answer') },
+    }),
     notes: [
-      `${users} users, measured for ${seconds} s after ${warmUpMs / 1000} s of warm-up: a round of all of them takes ${users / slotLimit} s.`,
+      `${users} users, measured for ${seconds} s after ${warmUpMs / 1000} s of warm-up: a round of all of them takes ${roundMs / 1000} s.`,
+      'The limit of the slots is arithmetic: replicas × concurrency of the chart, divided by the mean of the simulated latency; the lesser of vision and llm.',
       'A user sends a form, listens to its events until the last one, and sends the next at once; 100 API keys, the usual rate limit.',
       'Pods run the bundles with the settings of the chart and the image. Redis writes an append-only file.',
       `Cores used beside bunri: ${seen.besideCores.join(', ')}.`,
-      ...troubleOf(outcomes, seen.probeFailures),
+      ...troubleOf(
+        outcomes,
+        seen.probes.flatMap(({ failures }) => failures),
+      ),
     ],
   };
 }
@@ -61,7 +72,7 @@ async function watch({ pods, beside, redis }: SlotsRig, seconds: number) {
   await delay(seconds * 1_000);
   const to = Date.now();
   const { each, peakPssTogether } = await usage.stop();
-  const { ms: probeMs, failures: probeFailures } = await probes.stop();
+  const probed = await probes.stop();
   return {
     window: { from, to },
     processes: pods.flatMap(({ app }, i) => {
@@ -69,8 +80,10 @@ async function watch({ pods, beside, redis }: SlotsRig, seconds: number) {
       return used ? [{ app, ...used }] : [];
     }),
     workersPeakPss: peakPssTogether,
-    probeMs,
-    probeFailures,
+    probes: pods.flatMap(({ app }, i) => {
+      const of = probed[i];
+      return of ? [{ app, ...of }] : [];
+    }),
     redis: await readRedis(redis),
     besideCores: [...beside.keys()].map((name, i) => {
       const { cpuSeconds = 0 } = each[pods.length + i] ?? {};

@@ -7,6 +7,7 @@ import type { DriverAsk } from '../sse/driver.ts';
 import type { ListenersAsk } from '../sse/listeners.ts';
 import { startMeasuredApi } from '../sse/measured-api.ts';
 import { startPeer } from '../sse/peer.ts';
+import { stopAll } from '../stops.ts';
 
 /** Transitions a second: what twenty requests a second make, the slot limit, with an answer told in forty pieces. */
 const perSecond = 1_000;
@@ -134,7 +135,7 @@ type Start = (round: number) => Promise<{ cast: Cast; stop: () => Promise<void> 
 async function withServers(options: BenchOptions, use: (start: Start) => Promise<Report>): Promise<Report> {
   const stops: (() => Promise<unknown> | void)[] = [];
   const releaseAll = async (from: number) => {
-    for (const stop of stops.splice(from).toReversed()) await stop();
+    await stopAll(stops.splice(from));
   };
   const opened = <Opened>(it: Opened, stop: () => Promise<unknown> | void) => {
     stops.push(stop);

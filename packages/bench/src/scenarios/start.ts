@@ -10,6 +10,7 @@ import { readPods } from '../pods.ts';
 import { rssOf } from '../process-usage.ts';
 import { alone, type BenchOptions, type Figure, type Scenario } from '../scenario.ts';
 import { buildBundles } from '../slots-rig.ts';
+import { allStopped, stopAll } from '../stops.ts';
 import { formBody } from '../submission-form.ts';
 
 interface Sample {
@@ -117,7 +118,7 @@ async function withOutside(
       DEMO: 'true',
     });
   } finally {
-    for (const stop of stops.toReversed()) await stop();
+    await stopAll(stops);
   }
 }
 
@@ -137,7 +138,7 @@ async function startAll(env: Environment, round: number): Promise<Map<AppName, S
       ]),
     );
   } finally {
-    await Promise.all([...running.values()].map(async (app) => await app.stop()));
+    await allStopped([...running.values()].map(async (app) => await app.stop()));
   }
 }
 

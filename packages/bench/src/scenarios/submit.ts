@@ -73,6 +73,7 @@ function notes(photo: Buffer): string[] {
     `${concurrency} clients with kept connections; a photo of ${Math.round(photo.byteLength / 1000)} kB. Client, S3 server (fauxqs), Redis and both servers are processes of their own; both servers run from their sources, with what the chart and the image set for the api.`,
     'multipart beside Express + busboy + one S3 put of the buffered file; JSON beside Express + its JSON parser + one Redis SET. Neither checks, hashes, counts, logs or enqueues anything; the one that adds the flow adds the same four jobs by BullMQ alone.',
     'JSON by URL only: there are no upload ids.',
+    'The rate limit (RATE_LIMIT_PER_MINUTE) is so high here that the limiter never waits: it counts behind the requests.',
     `memory: multipart submissions without a pause, resident memory read ${samplesARound * watchedRounds} times, a line fitted to the second half.`,
   ];
 }
