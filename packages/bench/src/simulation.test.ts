@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
+import { seededRandom } from '@bunri/testkit';
 import { burst, batchBeside, steady } from './simulation-arrivals.ts';
-import { seeded } from './simulation-random.ts';
 import { plansFor, readSettings } from './simulation-settings.ts';
 import type { StagePlan } from './simulation-stage.ts';
 import { summarise } from './simulation-summary.ts';
@@ -19,7 +19,7 @@ test.each([
   ['equal runs (M/D/1)', { from: 1_000, to: 1_000 }],
   ['runs of every length up to twice the mean (M/G/1)', { from: 0, to: 2_000 }],
 ])('one slot with %s makes wait as long as Pollaczek and Khinchine say', (_name, runMs) => {
-  const random = seeded(7);
+  const random = seededRandom(7);
   const arrivals = steady(random, { perMinute: 42, lengthMs: 15 * hourMs }).map((arrival) => ({
     ...arrival,
     deadlineMs: Infinity,
@@ -32,7 +32,7 @@ test.each([
 });
 
 test('slots are in use as often as rate and length of runs say, and in the system are as many as Little says', () => {
-  const random = seeded(3);
+  const random = seededRandom(3);
   const [fromMs, toMs] = [0, hourMs / 3];
   const arrivals = steady(random, { perMinute: 300, lengthMs: toMs });
   const result = simulate({ stages: one({ slots: 8 }), arrivals, random, window: { fromMs, toMs }, refuses: false });
@@ -57,7 +57,7 @@ function countUpTo(sorted: readonly number[], at: number): number {
 }
 
 test('the slots of the two-node placement answer 1,200 a minute, and llm is the bottleneck', () => {
-  const [random, fromMs, toMs] = [seeded(1), 60_000, 660_000];
+  const [random, fromMs, toMs] = [seededRandom(1), 60_000, 660_000];
   const arrivals = burst(16_000).map((arrival) => ({ ...arrival, deadlineMs: hourMs }));
   const result = simulate({ stages: placement(), arrivals, random, refuses: false, window: { fromMs, toMs } });
   const { answeredPerMinute, bottleneck, uses } = summarise(result, { fromMs, toMs, priority: 'interactive' });
@@ -68,7 +68,7 @@ test('the slots of the two-node placement answer 1,200 a minute, and llm is the 
 
 test('a limit of the provider is never exceeded, however many pods wait for it, and is used up', () => {
   const calls: number[] = [];
-  const random = seeded(2);
+  const random = seededRandom(2);
   simulate({
     stages: plansFor(20, { number, limits: { vision: { requestsPerMinute: 300 } } }),
     arrivals: steady(random, { perMinute: 600, lengthMs: 300_000 }),
@@ -84,7 +84,7 @@ test('a limit of the provider is never exceeded, however many pods wait for it, 
 
 test('the same seed gives the same result, another seed another', () => {
   const runWith = (seed: number) => {
-    const random = seeded(seed);
+    const random = seededRandom(seed);
     const arrivals = steady(random, { perMinute: 1_100, lengthMs: 60_000 });
     return simulate({ stages: placement(), arrivals, random });
   };
@@ -93,7 +93,7 @@ test('the same seed gives the same result, another seed another', () => {
 });
 
 test('interactive requests do not wait for a batch that came before them', () => {
-  const random = seeded(4);
+  const random = seededRandom(4);
   const arrivals = batchBeside(random, { count: 2_000, perMinute: 300, lengthMs: 120_000 });
   const { ended } = simulate({ stages: placement(), arrivals, random });
   const of = (wanted: string) => mean(waits(ended.filter(({ arrival }) => arrival.priority === wanted)));
@@ -103,12 +103,12 @@ test('interactive requests do not wait for a batch that came before them', () =>
 });
 
 test('what the forecast accepts is answered in time, and what it refuses would have been late', () => {
-  const arrivals = () => steady(seeded(9), { perMinute: 600, lengthMs: 600_000 });
+  const arrivals = () => steady(seededRandom(9), { perMinute: 600, lengthMs: 600_000 });
   const shares = (refuses: boolean) => {
     const result = simulate({
       stages: plansFor(1, { number, limits: {} }),
       arrivals: arrivals(),
-      random: seeded(9),
+      random: seededRandom(9),
       refuses,
     });
     return summarise(result, { fromMs: 0, toMs: 600_000, priority: 'interactive' });
@@ -129,7 +129,7 @@ test('who is refused by a budget is overtaken by few, whether each has an owner 
   const overtaken = (owner: (n: number) => string) => {
     const arrivals = burst(300).map((arrival, n) => ({ ...arrival, atMs: n, owner: owner(n) }));
     const stages = one({ slots: 20, runMs: { from: 200, to: 200 }, limits: { requestsPerMinute: 600 }, askMs: 10 });
-    const { ended } = simulate({ stages, arrivals, random: seeded(1), refuses: false });
+    const { ended } = simulate({ stages, arrivals, random: seededRandom(1), refuses: false });
     return Math.max(...ended.map(({ arrival }, place) => place - arrival.atMs));
   };
   expect(overtaken((n) => `owner-${n}`)).toBeLessThan(20);

@@ -1,6 +1,7 @@
+import { seededRandom } from '@bunri/testkit';
 import type { Report, Scenario, Table } from '../scenario.ts';
 import { batchBeside, burst, officeHours, steady, type Arrival } from '../simulation-arrivals.ts';
-import { seeded, type Random } from '../simulation-random.ts';
+import type { Random } from '../simulation-random.ts';
 import { plansFor, readSettings, type SimulationSettings } from '../simulation-settings.ts';
 import { summarise, type Summary } from '../simulation-summary.ts';
 import { simulate as run, type SimulationResult } from '../simulation.ts';
@@ -73,12 +74,12 @@ const columns = [
 ];
 
 function tableOf(pattern: Pattern, settings: SimulationSettings): Table {
-  const hasBatch = pattern.arrivals(seeded(1)).some(({ priority }) => priority === 'batch');
+  const hasBatch = pattern.arrivals(seededRandom(1)).some(({ priority }) => priority === 'batch');
   const rows = settings.limits.flatMap(({ name, of: limits }) =>
     settings.pods.map((pods) => {
       const stages = plansFor(pods, { number: settings.number, limits });
       // The same seed for every row: the same requests come, whoever serves them.
-      const random = seeded(settings.number('seed'));
+      const random = seededRandom(settings.number('seed'));
       const { fromMs, toMs } = pattern;
       const result = run({ stages, arrivals: pattern.arrivals(random), random, window: { fromMs, toMs } });
       const endMs = Math.min(toMs, lastEnd(result));
