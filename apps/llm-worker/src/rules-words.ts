@@ -41,6 +41,12 @@ export const words: Readonly<Record<Locale, Words>> = {
       rinsed: { named: /헹[구궈]|씻|비우|내용물/, question: '속을 비우고 헹궜나요?' },
       contamination: { named: /더럽|더러|이물질|오염|기름|곰팡이|묻/, question: '씻어도 지워지지 않는 오염이 있나요?' },
       label: { named: /라벨|상표|테이프|스티커|필름/, question: '라벨이나 테이프가 붙어 있나요?' },
+      contents: { named: /내용물|남은|남았|비우/, question: '안에 내용물이 남아 있나요?' },
+      attachments: { named: /떼|분리|빼|다른 재질/, question: '다른 재질의 부품이 붙어 있나요?' },
+      damage: { named: /깨|파손|부서|망가/, question: '깨지거나 부서진 곳이 있나요?' },
+      size: { named: /크기|봉투에 들어|큰 것/, question: '종량제봉투에 들어가는 크기인가요?' },
+      hazard: { named: /부풀|새|위험|가스|불/, question: '부풀거나 새는 곳, 남은 가스가 있나요?' },
+      quantity: { named: /많|여러|묶|대량/, question: '몇 개를 버리시나요?' },
     },
   },
   en: {
@@ -70,6 +76,18 @@ export const words: Readonly<Record<Locale, Words>> = {
         question: 'Is there dirt on it that does not wash off?',
       },
       label: { named: /\b(label|tape|sticker|film)s?\b/i, question: 'Does it have a label or tape on it?' },
+      contents: { named: /\b(content|empt|left|remain)/i, question: 'Is anything left inside?' },
+      attachments: {
+        named: /\b(part|remove|take off|other material)/i,
+        question: 'Are parts of another material attached?',
+      },
+      damage: { named: /\b(broken|break|crack|damage)/i, question: 'Is it broken?' },
+      size: { named: /\b(size|large|fit)/i, question: 'Does it fit into a garbage bag?' },
+      hazard: {
+        named: /\b(swollen|leak|danger|gas|fire)/i,
+        question: 'Is it swollen or leaking, or is gas left in it?',
+      },
+      quantity: { named: /\b(many|several|bulk|bundle)/i, question: 'How many do you want to discard?' },
     },
   },
 };

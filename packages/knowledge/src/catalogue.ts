@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { WasteCategory } from '@bunri/queue-contracts';
+import ambiguous from '../data/ambiguous.json' with { type: 'json' };
 import battery from '../data/battery.json' with { type: 'json' };
 import bulky from '../data/bulky.json' with { type: 'json' };
 import categories from '../data/categories.json' with { type: 'json' };
@@ -51,6 +52,7 @@ export const dataFiles = {
   categories,
   topics,
   sources,
+  ambiguous,
 } as DataFiles;
 
 export interface Catalogue {
@@ -64,6 +66,7 @@ export interface Catalogue {
   readonly categoryNames: Readonly<Record<WasteCategory, Names>>;
   readonly topics: Readonly<Record<string, WordLists>>;
   readonly sources: readonly Source[];
+  readonly ambiguous: DataFiles['ambiguous'];
 }
 
 /** Links the data: every rule gets the version of its source, every item the category of its group. */
@@ -103,6 +106,7 @@ export function buildCatalogue(data: DataFiles): Catalogue {
     categoryNames: data.categories.names,
     topics: data.topics,
     sources: data.sources,
+    ambiguous: data.ambiguous,
   };
 }
 

@@ -1,6 +1,13 @@
 import * as z from 'zod';
 import { buildCatalogue, type Catalogue } from './catalogue.ts';
-import { categoriesFileSchema, groupFileSchema, sourceSchema, topicsFileSchema, type DataFiles } from './schema.ts';
+import {
+  ambiguousFileSchema,
+  categoriesFileSchema,
+  groupFileSchema,
+  sourceSchema,
+  topicsFileSchema,
+  type DataFiles,
+} from './schema.ts';
 
 /**
  * Checks the data before it ships. Throws a ZodError for a wrong shape, and an Error naming every dangling or repeated id.
@@ -11,6 +18,7 @@ export function checkData(data: { readonly [File in keyof DataFiles]: unknown })
     categories: categoriesFileSchema.parse(data.categories),
     topics: topicsFileSchema.parse(data.topics),
     sources: z.array(sourceSchema).parse(data.sources),
+    ambiguous: ambiguousFileSchema.parse(data.ambiguous),
   };
   const problems = findProblems(buildCatalogue(checked));
   if (problems.length > 0) throw new Error(`the catalogue is inconsistent:\n${problems.join('\n')}`);

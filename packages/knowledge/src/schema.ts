@@ -1,4 +1,4 @@
-import { contextSentenceSchema, conditionSchema, wasteCategories } from '@bunri/queue-contracts';
+import { contextSentenceSchema, situations, wasteCategories } from '@bunri/queue-contracts';
 import * as z from 'zod';
 
 /** The shapes of the files under `data/`. Unknown keys are errors, so that a typing mistake never hides a rule. */
@@ -7,13 +7,23 @@ const slug = z.string().regex(/^[a-z0-9]+(-[a-z0-9]+)*$/);
 const bilingual = z.strictObject({ ko: z.string().min(1), en: z.string().min(1) });
 const wordLists = z.strictObject({ ko: z.array(z.string().min(1)), en: z.array(z.string().min(1)) });
 
-/** Tags of the photographed thing's state; a rule applies when every tag that it names has one of the listed values. */
+function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {
+  return z.array(z.enum(values)).min(1);
+}
+
+/** Tags of the thing's state; a rule applies when every tag that it names has one of the listed values. */
 const whenSchema = z
   .strictObject({
-    cap: z.array(conditionSchema.shape.cap.exclude(['unknown'])).min(1),
-    rinsed: z.array(conditionSchema.shape.rinsed.exclude(['unknown'])).min(1),
-    contamination: z.array(conditionSchema.shape.contamination.exclude(['unknown'])).min(1),
-    label: z.array(conditionSchema.shape.label.exclude(['unknown'])).min(1),
+    cap: oneOf(situations.cap),
+    rinsed: oneOf(situations.rinsed),
+    contamination: oneOf(situations.contamination),
+    label: oneOf(situations.label),
+    contents: oneOf(situations.contents),
+    attachments: oneOf(situations.attachments),
+    damage: oneOf(situations.damage),
+    size: oneOf(situations.size),
+    hazard: oneOf(situations.hazard),
+    quantity: oneOf(situations.quantity),
   })
   .partial();
 
@@ -26,6 +36,8 @@ export const ruleFileSchema = z
     /** The item that this one is taken for; only on confusions. */
     item: slug.optional(),
     when: whenSchema.optional(),
+    /** The group in which the thing goes where the condition is seen, if that is not its own. */
+    to: slug.optional(),
     /** Topics (keys of `topics.json`) of a question that this rule answers. */
     about: z.array(slug).default([]),
     /** Matters although nobody asked about it. */
@@ -36,12 +48,16 @@ export const ruleFileSchema = z
     (rule) => (rule.kind === 'confusion') === (rule.item !== undefined),
     'a confusion, and nothing else, names an item',
   )
-  .refine((rule) => rule.kind !== 'condition' || rule.when !== undefined, 'a condition says when it applies');
+  .refine((rule) => rule.kind !== 'condition' || rule.when !== undefined, 'a condition says when it applies')
+  .refine((rule) => rule.kind === 'condition' || rule.to === undefined, 'only a condition sends a thing elsewhere');
 
 const itemFileSchema = z.strictObject({
   id: slug,
   names: bilingual,
+  /** What people call it, each of one item only; what may be several things stands in `ambiguous.json`. */
   aliases: wordLists,
+  /** How people also write it, wrongly. Searched, never shown. */
+  misspellings: wordLists.optional(),
   /** Where it differs from the group's. */
   subcategory: z.string().min(1).optional(),
   materials: z.array(z.string().min(1)),
@@ -68,6 +84,9 @@ export const categoriesFileSchema = z.strictObject({
 
 export const topicsFileSchema = z.record(slug, wordLists);
 
+/** Words that may be several things: whoever says only this is asked which one it is. */
+export const ambiguousFileSchema = z.array(z.strictObject({ words: wordLists, items: z.array(slug).min(2).max(5) }));
+
 export const sourceSchema = z.strictObject({
   id: slug,
   title: z.string().min(1),
@@ -90,6 +109,7 @@ export interface DataFiles {
   readonly categories: z.input<typeof categoriesFileSchema>;
   readonly topics: z.input<typeof topicsFileSchema>;
   readonly sources: readonly z.input<typeof sourceSchema>[];
+  readonly ambiguous: z.input<typeof ambiguousFileSchema>;
 }
 
 /** A rule with the version of its source. */
@@ -99,6 +119,7 @@ export interface Item {
   readonly id: string;
   readonly names: Names;
   readonly aliases: WordLists;
+  readonly misspellings?: WordLists | undefined;
   readonly wasteCategory: (typeof wasteCategories)[number];
   /** Korean term of the collection stream, such as 무색페트병. */
   readonly subcategory: string;

@@ -49,6 +49,10 @@ export const requestSchema = z.object({
     })
     .optional()
     .meta({ description: 'An earlier request run again to compare the two, with these models instead of the usual.' }),
+  clarifies: z
+    .object({ of: requestIdSchema, itemId: z.string().min(1).optional(), text: z.string().min(1).max(200).optional() })
+    .optional()
+    .meta({ description: 'An earlier request gone on with, and what the person said that the thing is.' }),
 });
 
 export const usageSchema = z.object({
@@ -64,11 +68,39 @@ export const engineSchema = z.object({
   prompt_version: z.string().min(1).optional(),
 });
 
+/** What a photo can show and a question can say of the state of a thing: a closed list, by which rules are chosen. */
+export const situations = {
+  cap: ['on', 'off', 'none'],
+  rinsed: ['yes', 'no'],
+  contamination: ['none', 'light', 'heavy'],
+  label: ['on', 'off', 'none'],
+  contents: ['empty', 'remaining'],
+  /** Parts of another material, such as a spring, a strap or staples. */
+  attachments: ['on', 'off', 'none'],
+  damage: ['none', 'broken'],
+  /** Whether it goes into a garbage bag. */
+  size: ['bag', 'oversize'],
+  /** Leaking, swollen, under pressure, or about to burn. */
+  hazard: ['none', 'present'],
+  quantity: ['one', 'several'],
+} as const;
+
+function situation<const Values extends readonly [string, ...string[]]>(values: Values) {
+  return z.enum([...values, 'unknown'] as const);
+}
+
+/** The state of a thing. An absent tag is as unknown as `unknown`. */
 export const conditionSchema = z.object({
-  cap: z.enum(['on', 'off', 'none', 'unknown']),
-  rinsed: z.enum(['yes', 'no', 'unknown']),
-  contamination: z.enum(['none', 'light', 'heavy', 'unknown']),
-  label: z.enum(['on', 'off', 'none', 'unknown']),
+  cap: situation(situations.cap),
+  rinsed: situation(situations.rinsed),
+  contamination: situation(situations.contamination),
+  label: situation(situations.label),
+  contents: situation(situations.contents).optional(),
+  attachments: situation(situations.attachments).optional(),
+  damage: situation(situations.damage).optional(),
+  size: situation(situations.size).optional(),
+  hazard: situation(situations.hazard).optional(),
+  quantity: situation(situations.quantity).optional(),
 });
 
 export const classificationSchema = z.object({
@@ -77,6 +109,14 @@ export const classificationSchema = z.object({
   item_id: z.string().nullable().meta({ description: 'An id of the item catalogue; null where no item fits.' }),
   item_name: z.string(),
   confidence: z.number().min(0).max(1),
+  candidates: z
+    .array(z.object({ item_id: z.string(), item_name: z.string(), confidence: z.number().min(0).max(1) }))
+    .optional()
+    .meta({ description: 'What else the thing may be, likeliest first; only where the engine was not certain.' }),
+  others: z
+    .array(z.object({ item_id: z.string().nullable(), item_name: z.string() }))
+    .optional()
+    .meta({ description: 'Further things in the photo, which the classification is not about.' }),
   condition: conditionSchema,
   engine: engineSchema,
 });
@@ -89,6 +129,29 @@ export const contextSentenceSchema = z.object({
   text: z.string().min(1),
 });
 
+/** Where a thing goes, by its item, its condition and the rules. */
+export const outcomeSchema = z.object({
+  waste_category: z.enum(wasteCategories),
+  subcategory: z.string().min(1).meta({ description: 'Korean term of the collection stream.' }),
+  rule_id: z
+    .string()
+    .nullable()
+    .meta({ description: 'The rule that sends it elsewhere than its item usually goes, because of its condition.' }),
+});
+
+/** The one question that decides what the thing is. */
+export const clarificationSchema = z.object({
+  question: z.string().min(1),
+  options: z.array(
+    z.object({
+      item_id: z.string(),
+      label: z.string().min(1),
+      waste_category: z.enum(wasteCategories),
+      subcategory: z.string(),
+    }),
+  ),
+});
+
 export const contextSchema = z.object({
   item_id: z.string().nullable(),
   item_name: z.string(),
@@ -96,6 +159,10 @@ export const contextSchema = z.object({
     .enum(['id', 'search', 'category'])
     .meta({ description: 'How the rules were found: by item id, by words, or only by category.' }),
   candidates: z.array(z.object({ item_id: z.string(), item_name: z.string(), score: z.number() })),
+  outcome: outcomeSchema.optional(),
+  clarification: clarificationSchema
+    .optional()
+    .meta({ description: 'Present where it is not certain what the thing is.' }),
   sentences: z.array(contextSentenceSchema),
   catalogue_version: z.string().meta({ description: 'Of the rules that the sentences were taken from.' }),
   tokens: z.int().nonnegative(),
@@ -108,6 +175,7 @@ export const guidanceSchema = z.object({
     .array(z.string())
     .meta({ description: 'What the photo and the question do not tell; each a question back.' }),
   warnings: z.array(z.string()),
+  outcome: outcomeSchema.optional(),
   sources: z.array(z.object({ rule_id: z.string(), version: z.string() })),
 });
 
@@ -123,5 +191,7 @@ export type Engine = z.infer<typeof engineSchema>;
 export type Condition = z.infer<typeof conditionSchema>;
 export type Classification = z.infer<typeof classificationSchema>;
 export type ContextSentence = z.infer<typeof contextSentenceSchema>;
+export type Outcome = z.infer<typeof outcomeSchema>;
+export type Clarification = z.infer<typeof clarificationSchema>;
 export type Context = z.infer<typeof contextSchema>;
 export type Guidance = z.infer<typeof guidanceSchema>;

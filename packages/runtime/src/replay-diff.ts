@@ -106,11 +106,11 @@ function change<T>(before: T, after: T): { before: T; after: T } | undefined {
 
 type Fields = ReadonlyMap<string, string | number | null>;
 
-/** The classification field by field; who made it is told with the stages. */
+/** What was decided, field by field; who made it is told with the stages. */
 function flat(classification: Resource['classification']): Fields {
   if (!classification) return new Map();
-  const { engine: _engine, condition, ...fields } = classification;
-  const conditions = Object.entries(condition).map(([name, value]) => [`condition.${name}`, value] as const);
+  const { engine: _engine, candidates: _candidates, others: _others, condition, ...fields } = classification;
+  const conditions = Object.entries(condition).map(([name, value]) => [`condition.${name}`, value ?? null] as const);
   return new Map([...Object.entries(fields), ...conditions]);
 }
 
