@@ -27,7 +27,7 @@ export const publicItemsSchema = z.object({
       waste_category_name: z.string(),
       subcategory: z.string().meta({ description: 'Korean term of the collection stream.' }),
       materials: z.array(z.string()),
-      rules: z.array(contextSentenceSchema.extend({ source_id: z.string() })),
+      rules: z.array(contextSentenceSchema.omit({ asked: true }).extend({ source_id: z.string() })),
     }),
   ),
   sources: z.array(sourceSchema),

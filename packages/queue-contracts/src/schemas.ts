@@ -127,6 +127,7 @@ export const contextSentenceSchema = z.object({
   version: z.string().min(1),
   kind: z.enum(['step', 'condition', 'prohibition', 'exception', 'confusion']),
   text: z.string().min(1),
+  asked: z.literal(true).optional().meta({ description: 'Present where the question is about what it says.' }),
 });
 
 /** Where a thing goes, by its item, its condition and the rules. */
