@@ -35,6 +35,6 @@ export interface InferenceEngine<Task, Value> {
   load(): Promise<void>;
   predict(batch: readonly Task[], options: PredictOptions<Task>): Promise<Prediction<Value>[]>;
   unload(): Promise<void>;
-  /** Bytes that the loaded model holds in this process; 0 for a remote one. */
+  /** Bytes that the loaded model holds on this machine; 0 while it is not loaded, and for a remote one. */
   memoryBytes(): number;
 }

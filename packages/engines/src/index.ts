@@ -1,6 +1,9 @@
 export * from './engine.ts';
 export * from './fallback-setting.ts';
+export { watchGpuMemory, type AskGpu } from './gpu-memory.ts';
 export * from './limit-setting.ts';
+export * from './local-link.ts';
+export * from './local-models.ts';
 export * from './model-chain.ts';
 export * from './model-links.ts';
 export * from './openai.ts';
@@ -9,5 +12,6 @@ export * from './partial-answer.ts';
 export * from './prices.ts';
 export * from './metered-model.ts';
 export * from './price-setting.ts';
+export * from './process-engine.ts';
 export * from './prompt-data.ts';
 export { toldBefore } from './rate-limit-headers.ts';

@@ -1,4 +1,4 @@
-import type { Usage } from '@bunri/queue-contracts';
+import { nothingUsed, type Usage } from '@bunri/queue-contracts';
 import { PermanentError, RateLimitedError, TransientError, type Metrics } from '@bunri/runtime';
 import type { InferenceEngine, Prediction, PredictOptions } from './engine.ts';
 import { paidBefore, type PaidFor } from './paid-failure.ts';
@@ -47,6 +47,7 @@ export function usageBefore(model: string, prices: Prices, error: unknown): Usag
 }
 
 function usageOf(model: string, prices: Prices, { tokens, engine: answeredBy }: PaidFor): Usage {
+  if (answeredBy.provider === 'local') return nothingUsed;
   // By the configured name, which was priced at the start: an unknown alias must not fail an answer that is paid for.
   const cost = costUsd(prices, answeredBy.provider === 'simulator' ? answeredBy.model : model, tokens);
   return { input_tokens: tokens.input, output_tokens: tokens.output, cost_usd: cost };

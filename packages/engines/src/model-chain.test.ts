@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import type { FailureCode, Usage } from '@bunri/queue-contracts';
+import { stages, type FailureCode, type Usage } from '@bunri/queue-contracts';
 import {
   createLogger,
   createMetrics,
@@ -31,6 +31,7 @@ interface Behaviour {
   readonly budget?: Error;
   readonly known?: string;
   readonly provider?: string;
+  readonly isFree?: boolean;
   /** Answers only when it is aborted. */
   readonly hangs?: boolean;
 }
@@ -44,6 +45,7 @@ function setUp(behaviours: Record<string, Behaviour>, refusal?: Error, clock = {
     return {
       name: `primary:${model}`,
       identity: model,
+      ...(behaviour.isFree && { isFree: true }),
       engine: {
         model,
         load: () => Promise.resolve(),
@@ -464,4 +466,22 @@ test.each([
   });
   expect(Date.now() - startedAt).toBeLessThan(290);
   expect(done.slice(0, 2)).toEqual(['first called', 'first used null']);
+});
+
+test('a call that comes late in the run of its stage leaves those behind it time before the run ends', async () => {
+  const { call } = setUp({ first: { hangs: true } });
+  const startedAt = now - stages.llm.timeoutMs + 300;
+  const late = { lastAttempt: true, lastResort: () => 'rules', startedAt, deadlineAt: now + 3_600_000 };
+  expect(await call(late)).toMatchObject({ output: 'rules', degraded: 'model_timeout' });
+});
+
+test('an engine of this machine costs nothing, whether it answers or fails, and needs no price', async () => {
+  const free: Behaviour = { provider: 'local', isFree: true };
+  const { call, reserved } = setUp({ unpriced: free });
+  expect(await call()).toEqual({ output: "unpriced's answer", cached: false });
+  expect(reserved).toEqual([{ usd: 0, paid: { input_tokens: 0, output_tokens: 0, cost_usd: 0 } }]);
+
+  const failing = setUp({ unpriced: { ...free, fails: transient('model_timeout') } });
+  await expect(failing.call()).rejects.toMatchObject({ code: 'model_timeout' });
+  expect(failing.reserved).toEqual([{ usd: 0, paid: { input_tokens: 0, output_tokens: 0, cost_usd: 0 } }]);
 });

@@ -35,6 +35,8 @@ export interface ChainLink<Task, Value> {
   readonly identity: string;
   readonly breaker: CircuitBreaker;
   readonly budget: ModelBudget;
+  /** Its calls cost nothing, whatever the price table says. Default false. */
+  readonly isFree?: boolean;
   /** About what a call will use. */
   readonly expect: (task: Task) => ExpectedTokens;
 }
@@ -47,6 +49,8 @@ export interface ChainCall<Task, Value, Output> extends EndOfChain {
   readonly owner: string;
   readonly signal: AbortSignal;
   readonly log: Logger;
+  /** When this run of the stage began, epoch ms, where something came before the chain. */
+  readonly startedAt?: number;
   /** Asked for only where a call will be made, and once. */
   readonly task: () => Promise<Task>;
   readonly onText?: (textSoFar: string) => void;
@@ -93,7 +97,7 @@ export async function callChain<Task, Value, Output>(
   let task: Promise<Task> | undefined;
   const call = { ...given, task: async () => await (task ??= given.task()) };
   const { now = Date.now } = deps;
-  const stageEndsAt = now() + stages[call.stage].timeoutMs;
+  const stageEndsAt = (call.startedAt ?? now()) + stages[call.stage].timeoutMs;
   const passed: Passed[] = [];
   const answered = (output: Output, cached: boolean, by: string): ChainAnswer<Output> => {
     const degraded = passed[0]?.code;
@@ -167,7 +171,7 @@ async function pay<Task, Value, Output>(
   const task = await call.task();
   const expected = link.expect(task);
   const most = { ...expected, output: expected.mostOutput };
-  const usd = simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
+  const usd = link.isFree || simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
   const reservation = await spending.reserve({ owner, stage, usd });
   const admitted = await budget
     .admit({ tokens: expected.input + expected.output, signal })
@@ -185,7 +189,8 @@ async function pay<Task, Value, Output>(
     // Kept before it is settled: a run that repeats this one after a crash must not pay again.
     return await call.accept(said, link);
   } catch (error) {
-    usage ??= usageBefore(engine.model, prices, error) ?? (costsNothing(error) ? nothingUsed : undefined);
+    usage ??=
+      usageBefore(engine.model, prices, error) ?? (link.isFree || costsNothing(error) ? nothingUsed : undefined);
     told ??= toldBefore(error);
     if (error instanceof RateLimitedError) await budget.pause(error.retryAfterMs);
     throw error;

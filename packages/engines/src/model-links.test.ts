@@ -1,6 +1,8 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { createLogger, createMetrics, type ModelBudgetOptions, type ModelLimits } from '@bunri/runtime';
 import { z } from 'zod';
+import { localLink } from './local-link.ts';
+import type { ChainLink } from './model-chain.ts';
 import { createModelLinks } from './model-links.ts';
 import { defaultPrices, type Prices } from './prices.ts';
 
@@ -9,6 +11,9 @@ const redis = { defineCommand: () => {} } as unknown as ModelBudgetOptions['redi
 const schema = z.object({ text: z.string() });
 
 interface Given {
+  readonly model?: string;
+  readonly key?: string | undefined;
+  readonly local?: ChainLink<string, { text: string }>;
   readonly fallbacks?: string;
   readonly prices?: Prices;
   readonly limits?: Record<string, ModelLimits>;
@@ -18,20 +23,22 @@ const told: { asked: string; isFirst: boolean }[] = [];
 const warned: unknown[] = [];
 afterEach(() => void [told.splice(0), warned.splice(0)]);
 
-function linksOf({ fallbacks = 'none', prices = defaultPrices, limits = {} }: Given = {}) {
+function linksOf(given: Given = {}) {
+  const { model = 'gpt-5', fallbacks = 'none', prices = defaultPrices, limits = {}, local } = given;
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   log.warn = ((...line: unknown[]) => void warned.push(line)) as unknown as typeof log.warn;
   return createModelLinks({
     settings: {
-      OPENAI_API_KEY: 'sk-first',
+      OPENAI_API_KEY: 'key' in given ? given.key : 'sk-first',
       FALLBACK_API_KEY: 'sk-second',
       FALLBACK_BASE_URL: 'https://models.example.com/v1',
       MODEL_PRICES: prices,
       MODEL_LIMITS: limits,
       REDIS_PREFIX: '{t}',
     },
-    model: 'gpt-5',
+    model,
     fallbacks,
+    local,
     timeoutMs: 1_000,
     manner: 'low',
     buildCall: (text: string, isFirst) => {
@@ -94,4 +101,51 @@ test('the first choice is itself, and another model is made once, as long as the
   const [first, ...others] = names.map((name) => ({ name, link: links.forModel(name) }));
   for (const { name, link } of others) expect(links.forModel(name)).toBe(link);
   expect(links.forModel('m0')).not.toBe(first?.link);
+});
+
+const local = localLink<string, { text: string }>(
+  {
+    model: 'materials',
+    load: async () => {},
+    unload: async () => {},
+    memoryBytes: () => 0,
+    predict: (batch) =>
+      Promise.resolve(
+        batch.map(() => ({
+          value: { text: 'glass' },
+          engine: { provider: 'local', model: 'materials@1' },
+          tokens: { input: 0, cachedInput: 0, output: 0 },
+        })),
+      ),
+  },
+  'head 1',
+);
+
+test('the local model stands last in a chain, or first without a key, a price or a limit', () => {
+  expect(linksOf({ fallbacks: 'primary:gpt-4o,local', local }).chain.map(({ name }) => name)).toEqual([
+    'primary:gpt-5',
+    'primary:gpt-4o',
+    'local:materials',
+  ]);
+  const links = linksOf({ model: 'local', key: undefined, prices: {}, local });
+  expect(links.chain).toEqual([local]);
+  expect(links.forModel('local')).toBe(local);
+  linksOf({ model: 'local', limits: { 'of-another-stage': { requestsPerMinute: 1 } }, local });
+  expect(warned).toEqual([]);
+});
+
+test('settings that name the local model where there is none are an error, not another model', () => {
+  expect(() => linksOf({ model: 'local' })).toThrow(/local model/);
+  expect(() => linksOf({ fallbacks: 'local' })).toThrow(/local model/);
+});
+
+test('without a key a replay that names a model is refused for good', () => {
+  const refused = {
+    name: 'PermanentError',
+    code: 'model_request_rejected',
+    message: expect.stringContaining('OPENAI_API_KEY'),
+  };
+  expect(() => linksOf({ model: 'local', key: undefined, local }).forModel('gpt-4o')).toThrow(
+    expect.objectContaining(refused),
+  );
 });

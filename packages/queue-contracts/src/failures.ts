@@ -27,6 +27,8 @@ export const failures = {
   model_quota_exhausted: { status: 503, title: 'The quota at the model API is used up', retryable: true },
   model_unavailable: { status: 503, title: 'The model API is unavailable', retryable: true },
   model_timeout: { status: 504, title: 'The model API did not answer in time', retryable: true },
+  engine_out_of_memory: { status: 503, title: 'The local model ran out of memory', retryable: true },
+  engine_too_large: { status: 500, title: 'The local model is larger than its memory', retryable: false },
   spending_cap_reached: { status: 402, title: 'The spending cap of the day is reached', retryable: true },
   storage_unavailable: { status: 503, title: 'The object storage is unavailable', retryable: true },
   stage_timeout: { status: 504, title: 'A stage took too long', retryable: true },

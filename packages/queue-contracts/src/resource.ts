@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { failureCodes, failureSchema } from './failures.ts';
 import {
+  clarificationSchema,
   classificationSchema,
   engineSchema,
   guidanceSchema,
@@ -46,6 +47,17 @@ export const resourceSchema = z
     locale: z.enum(locales),
     classification: classificationSchema.nullable(),
     guidance: guidanceSchema.nullable(),
+    clarification: clarificationSchema
+      .extend({
+        answered_by: requestIdSchema
+          .nullable()
+          .meta({ description: 'The request that goes on with the latest answer to the question.' }),
+      })
+      .nullable()
+      .meta({ description: 'Where it was not certain what the thing is; the guidance is for the likeliest then.' }),
+    clarifies: requestIdSchema
+      .nullable()
+      .meta({ description: 'The request that this one goes on from, with what the person said that the thing is.' }),
     usage: z.object({ vision: usageSchema, llm: usageSchema }).partial(),
     cached: z.boolean().meta({ description: 'True when no model was called for this request.' }),
     degraded: z.boolean().meta({ description: 'True when a fallback made part of the answer; the stages say why.' }),

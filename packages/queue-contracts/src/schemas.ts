@@ -160,6 +160,10 @@ export const contextSchema = z.object({
     .enum(['id', 'search', 'category'])
     .meta({ description: 'How the rules were found: by item id, by words, or only by category.' }),
   candidates: z.array(z.object({ item_id: z.string(), item_name: z.string(), score: z.number() })),
+  confirmed: z
+    .literal(true)
+    .optional()
+    .meta({ description: 'Present where the item is what the person said; vision’s confidence says nothing of it.' }),
   outcome: outcomeSchema.optional(),
   clarification: clarificationSchema
     .optional()

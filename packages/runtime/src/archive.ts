@@ -7,8 +7,8 @@ import { oneOf } from './record-outcomes.ts';
 /** The field of a record that holds its archive. */
 export const archiveField = 'archive';
 
-/** They stay as fields beside the archive: what the scripts of the record ask of a closed request. */
-const keptFields: readonly string[] = ['status', 'seq', 'generation'];
+/** They stay as fields beside the archive: what the scripts of the record ask of a closed request, or still change. */
+const keptFields: readonly string[] = ['status', 'seq', 'generation', 'answeredBy'];
 
 /**
  * The hourly clean-up takes away what is past its retention with its entries in the indexes. Of what Redis has expired
@@ -23,7 +23,7 @@ const cleanUpMs = 4 * 3600_000;
  */
 const archiveScript = `
 local call, rec = redis.call, KEYS[1]
-local state = call('HMGET', rec, 'status', 'seq', 'generation', '${archiveField}')
+local state = call('HMGET', rec, 'status', 'seq', 'generation', '${archiveField}', 'answeredBy')
 local status = state[1]
 if not status then return 'gone' end
 if state[4] then return 'archived_before' end
@@ -34,6 +34,7 @@ call('DEL', rec)
 call('UNLINK', KEYS[2])
 call('HSET', rec, 'status', status, 'seq', state[2], '${archiveField}', ARGV[3])
 if state[3] then call('HSET', rec, 'generation', state[3]) end
+if state[5] then call('HSET', rec, 'answeredBy', state[5]) end
 if ttl > 0 then call('PEXPIRE', rec, ttl + ${cleanUpMs}) end
 return 'archived'`;
 

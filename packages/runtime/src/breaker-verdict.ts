@@ -17,6 +17,9 @@ const verdicts: Record<FailureCode, Verdict> = {
   model_refused: 'nothing',
   // Of this one call: another photo or a shorter question may pass.
   model_request_rejected: 'nothing',
+  // Of one process: another may have the room.
+  engine_out_of_memory: 'nothing',
+  engine_too_large: 'nothing',
   // Not the model's doing.
   image_empty: 'nothing',
   image_too_large: 'nothing',

@@ -96,11 +96,17 @@ const OPENAI_BASE_URL = z
  * under it (`answerModels`); a chart must give every app the same.
  */
 export const modelSettings = {
-  VISION_MODEL: z.string().min(1).default('gpt-5').meta({ description: 'model that looks at the photo' }),
+  VISION_MODEL: z.string().min(1).default('gpt-5').meta({
+    description: 'model that looks at the photo; local: the one that ships with bunri, which knows materials',
+  }),
   VISION_REASONING_EFFORT: z.enum(['none', 'minimal', 'low', 'medium', 'high']).optional().meta({
     description: 'how long VISION_MODEL may think, if it reasons; other models refuse it; without it their own default',
   }),
-  LLM_MODEL: z.string().min(1).default('gpt-4o-mini').meta({ description: 'model that writes the guidance' }),
+  LLM_MODEL: z
+    .string()
+    .min(1)
+    .default('gpt-4o-mini')
+    .meta({ description: 'model that writes the guidance; rules: it is made from the rules alone, without a model' }),
   CONTEXT_TOKEN_BUDGET: z.coerce
     .number()
     .int()
@@ -126,19 +132,37 @@ export const modelApiSettings = {
   }),
 };
 
+/** For processes that may do without any model API; whether they do, their other settings say. */
+export const optionalModelKey = z.string().min(1).optional().meta({
+  description: 'key of the model API; required where VISION_MODEL, LLM_MODEL or a fallback names a model of it',
+});
+
 const chainDescription = (more: string) =>
   `who answers when the model cannot, in order: none, or a list of primary:<model> (at OPENAI_BASE_URL) and fallback:<model> (at FALLBACK_BASE_URL)${more}`;
+
+/** Settings of the processes that hold local models. */
+export const localModelSettings = {
+  LOCAL_MODEL_MEMORY_MIB: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(384)
+    .meta({ description: 'memory that the local models of this process may hold together, MiB' }),
+  LOCAL_MODEL_IDLE_MINUTES: z.coerce.number().positive().default(60).meta({
+    description: 'minutes after which a local model that nobody uses is unloaded, at the next hourly clean-up',
+  }),
+};
 
 /** Settings of one stage each. The syntax is checked here, the references by whoever knows the providers and the prices. */
 export const fallbackSettings = {
   VISION_FALLBACKS: z
     .string()
     .regex(
-      /^(none|(primary|fallback):[^\s,]+(,(primary|fallback):[^\s,]+)*)$/,
-      'must be none or a list such as primary:gpt-4o,fallback:qwen2.5-vl',
+      /^(none|local|(primary|fallback):[^\s,]+(,(primary|fallback):[^\s,]+)*(,local)?)$/,
+      'must be none or a list such as primary:gpt-4o,fallback:qwen2.5-vl,local, local last',
     )
     .default('none')
-    .meta({ description: chainDescription('') }),
+    .meta({ description: chainDescription(', and local (the model that ships with bunri), which comes last') }),
   LLM_FALLBACKS: z
     .string()
     .regex(

@@ -3,6 +3,7 @@ export * from './archive.ts';
 export * from './archive-codec.ts';
 export * from './cache.ts';
 export * from './circuit-breaker.ts';
+export * from './clarify.ts';
 export * from './config.ts';
 export {
   deadLetterFilterFields,
@@ -21,6 +22,7 @@ export * from './keys.ts';
 export * from './log.ts';
 export * from './metrics.ts';
 export * from './model-budget.ts';
+export * from './model-cleanup.ts';
 export * from './once-per-message.ts';
 export * from './operator.ts';
 export * from './pipeline-load.ts';

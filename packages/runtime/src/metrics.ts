@@ -1,9 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { modelMetrics, stageBuckets } from './model-metrics.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** From a no-op of a few ms to the longest stage timeout. */
-const stageBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 20, 45];
 const requestBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 120];
 
 /** Every instrument of every process, on one registry of its own. Units are seconds, tokens and US dollars. */
@@ -12,11 +11,9 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
   registry.setDefaultLabels({ app: options.app });
   if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const breakerOpenUntil = new Map<string, number>();
   return {
     registry,
-    /** Until when each open breaker is known to be open, epoch ms by model. */
-    breakerOpenUntil,
+    ...modelMetrics(registers),
     stageRuns: new Counter({
       name: 'bunri_stage_runs_total',
       help: 'Runs of a stage by how they ended: completed, cached, retried, failed, released, canceled, skipped, fenced, waiting.',
@@ -79,96 +76,22 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       labelNames: ['stage', 'role'],
       registers,
     }),
-    modelCalls: new Counter({
-      name: 'bunri_model_calls_total',
-      help: 'Calls of a model by outcome: ok or the failure code.',
-      labelNames: ['model', 'outcome'],
-      registers,
-    }),
-    modelSeconds: new Histogram({
-      name: 'bunri_model_call_seconds',
-      help: 'Time of a model call, failed ones included.',
-      labelNames: ['model'],
-      buckets: stageBuckets,
-      registers,
-    }),
-    modelTokens: new Counter({
-      name: 'bunri_model_tokens_total',
-      help: 'Tokens as the provider counted them, by direction: input, cached_input (part of input), output.',
-      labelNames: ['model', 'direction'],
-      registers,
-    }),
-    modelCost: new Counter({
-      name: 'bunri_model_cost_usd_total',
-      help: 'Cost of model calls by the configured price table.',
-      labelNames: ['model'],
-      registers,
-    }),
-    breakerState: new Gauge({
-      name: 'bunri_breaker_state',
-      help: 'Circuit breaker of a model as this process knows it: 0 closed, 1 half-open (the next call decides), 2 open.',
-      labelNames: ['model'],
-      registers,
-      collect() {
-        for (const [model, until] of breakerOpenUntil) {
-          if (Date.now() < until) continue;
-          this.set({ model }, 1);
-          breakerOpenUntil.delete(model);
-        }
-      },
-    }),
-    breakerOpenings: new Counter({
-      name: 'bunri_breaker_openings_total',
-      help: 'Openings of a circuit breaker by the failure code that opened it; each is counted by one process.',
-      labelNames: ['model', 'code'],
-      registers,
-    }),
-    breakerTrouble: new Counter({
-      name: 'bunri_breaker_trouble_total',
-      help: 'Times that a circuit breaker could not be read or written, and counted as closed.',
-      labelNames: ['model'],
-      registers,
-    }),
-    degradedAnswers: new Counter({
-      name: 'bunri_degraded_answers_total',
-      help: 'Outputs of a stage that a fallback made, by why the first choice did not.',
-      labelNames: ['stage', 'code'],
-      registers,
-    }),
-    spendingRefusals: new Counter({
-      name: 'bunri_spending_refusals_total',
-      help: 'Model calls that were not made because a spending cap is reached: of the day or of the owner.',
-      labelNames: ['cap'],
-      registers,
-    }),
-    modelBudgetWaitSeconds: new Histogram({
-      name: 'bunri_model_budget_wait_seconds',
-      help: 'Time that a call waited in place for its turn in the budget of its model; calls that did not wait are not in it.',
-      labelNames: ['model'],
-      buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1],
-      registers,
-    }),
-    modelBudgetRefusals: new Counter({
-      name: 'bunri_model_budget_refusals_total',
-      help: 'Calls that were put back before they were made: paused by the provider, or spent, the limit being used up.',
-      labelNames: ['model', 'reason'],
-      registers,
-    }),
-    modelBudgetLevel: new Gauge({
-      name: 'bunri_model_budget_level',
-      help: 'What the budget of a model had left, in requests and tokens, when this process last asked it; below 0 is promised.',
-      labelNames: ['model', 'unit'],
-      registers,
-    }),
-    modelBudgetLosses: new Counter({
-      name: 'bunri_model_budget_losses_total',
-      help: 'What Redis did not take into the budget of a model: give_back, settle, pause.',
-      labelNames: ['model', 'what'],
+    retrievalSeconds: new Histogram({
+      name: 'bunri_retrieval_seconds',
+      help: 'Time of one look-up of the rules, by how they were found: id, search, category.',
+      labelNames: ['by'],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1],
       registers,
     }),
     droppedSteps: new Counter({
       name: 'bunri_guidance_steps_dropped_total',
       help: 'Steps of a model answer that cited no rule of the context and were left out.',
+      registers,
+    }),
+    guidanceProblems: new Counter({
+      name: 'bunri_guidance_problems_total',
+      help: 'Model answers that failed a check, by what was wrong; one answer may count under several.',
+      labelNames: ['problem'],
       registers,
     }),
     redisUp: new Gauge({ name: 'bunri_redis_up', help: '1 while Redis answers this process.', registers }),
@@ -256,7 +179,7 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
     }),
     deletedObjects: new Counter({
       name: 'bunri_deleted_objects_total',
-      help: 'Objects and entries removed past their retention, by kind: image, record, dead_letter, cache.',
+      help: 'Objects and entries removed past their retention, by kind: image, feedback, record, dead_letter, cache.',
       labelNames: ['kind'],
       registers,
     }),

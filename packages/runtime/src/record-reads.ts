@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { eventSchema, type Request, type RequestEvent } from '@bunri/queue-contracts';
+import { eventSchema, type Request, type RequestEvent, type RequestStatus } from '@bunri/queue-contracts';
 import { archivedEvents, recordFields, toArchived } from './archive.ts';
 import type { ArchivedEvent } from './archive-codec.ts';
 import type { Keys } from './keys.ts';
@@ -17,6 +17,12 @@ export function recordReads({ redis, keys, now }: { redis: Redis; keys: Keys; no
   return {
     async get(id: string): Promise<RequestRecord | null> {
       return parseRecord(recordFields(await redis.hgetallBuffer(keys.record(id))));
+    },
+
+    /** How the request stands that has claimed this idempotency key; null where none has, or it was removed. */
+    async claimed(owner: string, key: string): Promise<RequestStatus | null> {
+      const id = await redis.hget(keys.idempotency(owner, key), 'id');
+      return id === null ? null : ((await redis.hget(keys.record(id), 'status')) as RequestStatus | null);
     },
 
     /** Events after `afterSeq`, in order. */

@@ -83,24 +83,36 @@ local seq = tonumber(state[4]) + 1
 export const scripts = {
   /** KEYS 6 owner index, 7 turns, 8 epoch, and where the client gave one 9 idempotency key. ARGV 2 retention ms, 3 request
    * JSON, 4 owner, 5 deadline, 6 created, 7 class, 8 'completed' for a request answered from the cache, else '',
-   * 9 fingerprint, 10 its ttl ms, then field and value pairs of the stages that have their output already. Answers the
-   * turn, too. */
+   * 9 fingerprint, 10 its ttl ms, 11 the id of the request that it goes on from, which is told of it, or '', then field and
+   * value pairs of the stages that have their output already. Answers the turn, too. */
   accept: `${emitter}${closer}${turns}
+local function recordOf(other) return string.sub(rec, 1, -#id - 1) .. other end
+local function tellFirst(by)
+  if ARGV[11] == '' then return end
+  -- Of one that is past its retention nothing must come back. What is packed has this field beside the archive.
+  local first = recordOf(ARGV[11])
+  if call('EXISTS', first) == 1 then call('HSET', first, 'answeredBy', by) end
+end
 if KEYS[9] then
   local claimed = call('HMGET', KEYS[9], 'fingerprint', 'id')
-  -- A claim whose request was removed is free again.
-  if claimed[1] and call('EXISTS', string.sub(rec, 1, -#id - 1) .. claimed[2]) == 1 then
-    return {claimed[1] == ARGV[9] and 'existing' or 'conflict', claimed[2]}
+  local status = claimed[1] and call('HGET', recordOf(claimed[2]), 'status')
+  -- A claim is free again whose request was removed, and that of an answer which came to nothing: the person may try again.
+  local isFree = not status or ARGV[11] ~= '' and (status == 'failed' or status == 'canceled')
+  if not isFree then
+    if claimed[1] ~= ARGV[9] then return {'conflict', claimed[2]} end
+    tellFirst(claimed[2])
+    return {'existing', claimed[2]}
   end
 end
 if call('EXISTS', rec) == 1 then return {'existing', id, call('HGET', rec, 'turn') or '0'} end
 local idle = call('ZCARD', deadlines) == 0
 if idle then call('SET', KEYS[8], now, 'NX') end
-local fields = {'request', ARGV[3], 'deadlineAt', ARGV[5], 'readyAt', now, unpack(ARGV, 11)}
+local fields = {'request', ARGV[3], 'deadlineAt', ARGV[5], 'readyAt', now, unpack(ARGV, 12)}
 local function write(...)
   for i = 1, select('#', ...) do fields[#fields + 1] = (select(i, ...)) end
   call('HSET', rec, unpack(fields))
 end
+tellFirst(id)
 call('ZADD', KEYS[6], ARGV[6], id)
 if KEYS[9] then
   call('HSET', KEYS[9], 'fingerprint', ARGV[9], 'id', id)

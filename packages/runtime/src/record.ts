@@ -33,6 +33,8 @@ export interface RequestRecord {
   readonly status: RequestStatus;
   readonly completedAt: number | null;
   readonly lastSeq: number;
+  /** The request that goes on from this one with the latest that the person said of the thing. */
+  readonly answeredBy: string | null;
   readonly error: Failure | null;
   /** How often the request was opened again; jobs of an earlier generation are void. */
   readonly generation: number;
@@ -43,13 +45,17 @@ export interface RequestRecord {
 
 /** From the fields of the Redis hash; null when there is no record. Throws when the hash is not one of ours. */
 export function parseRecord(fields: Record<string, string>): RequestRecord | null {
-  const { request, status, completedAt, seq, error, generation, turn } = fields as Record<string, string | undefined>;
+  const { request, status, completedAt, seq, error, generation, turn, answeredBy } = fields as Record<
+    string,
+    string | undefined
+  >;
   if (request === undefined || status === undefined) return null;
   return {
     request: requestSchema.parse(JSON.parse(request)),
     status: status as RequestStatus,
     completedAt: completedAt === undefined ? null : Number(completedAt),
     lastSeq: Number(seq ?? 0),
+    answeredBy: answeredBy ?? null,
     generation: Number(generation ?? 0),
     turn: Number(turn ?? 0),
     error: error === undefined ? null : failureSchema.parse(JSON.parse(error)),
@@ -97,6 +103,7 @@ export function toResource(record: RequestRecord): Resource {
   const { request } = record;
   const image = stageOutput(record, 'preprocess');
   const vision = stageOutput(record, 'vision');
+  const asked = stageOutput(record, 'rag')?.clarification;
   const llm = stageOutput(record, 'llm');
   const whoAnswered = (name: StageName) => ({
     engine:
@@ -126,6 +133,8 @@ export function toResource(record: RequestRecord): Resource {
     locale: request.locale,
     classification: vision?.classification ?? null,
     guidance: llm?.guidance ?? null,
+    clarification: asked ? { ...asked, answered_by: record.answeredBy } : null,
+    clarifies: request.clarifies?.of ?? null,
     usage: { ...(vision ? { vision: vision.usage } : {}), ...(llm ? { llm: llm.usage } : {}) },
     cached: record.stages.vision.cached && record.stages.llm.cached,
     degraded: vision?.degraded !== undefined || llm?.degraded !== undefined,

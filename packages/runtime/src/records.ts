@@ -88,7 +88,9 @@ export function createRecordStore(options: RecordStoreOptions) {
 
     /**
      * Writes a new request, and claims its idempotency key in the same step. `existing` and `conflict` name the earlier
-     * request. With an `answer` the request is completed at once; with `outputs` those stages are taken for done.
+     * request. With an `answer` the request is completed at once; with `outputs` those stages are taken for done. The record of
+     * a request that this one goes on from names it from then on, and so it does where it is `existing`; an earlier one that
+     * failed or was canceled gives up the key to it.
      */
     async accept(
       request: Request,
@@ -109,6 +111,8 @@ export function createRecordStore(options: RecordStoreOptions) {
           answer ? 'completed' : '',
           idempotency?.fingerprint ?? '',
           idempotencyTtlMs,
+          // A replay of an answer is an operator's, and no answer.
+          request.replay ? '' : (request.clarifies?.of ?? ''),
           ...cachedFields(outputs, now()),
         ],
         [...indexes(), keys.owner(request.owner), keys.turns, keys.epoch, ...claim],

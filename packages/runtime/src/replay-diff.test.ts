@@ -28,6 +28,8 @@ function resource(over: Partial<Resource> = {}): Resource {
     usage: { vision: usage(0.01), llm: usage(0.002) },
     cached: false,
     degraded: false,
+    clarification: null,
+    clarifies: null,
     replay_of: null,
     error: null,
     ...over,
@@ -114,7 +116,10 @@ test('answers, warnings, questions and sources are compared', () => {
 
 test('a failure on one side is told with what is missing on the other', () => {
   const error = failure('model_refused', 'The model refused.', 'llm');
-  const changed = diff({}, { status: 'failed', error, guidance: null, usage: { vision: usage(0.01) } });
+  const changed = diff(
+    {},
+    { status: 'failed', error, guidance: null, clarification: null, clarifies: null, usage: { vision: usage(0.01) } },
+  );
   expect(changed).toMatchObject({
     same: false,
     status: { before: 'completed', after: 'failed' },

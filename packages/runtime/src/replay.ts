@@ -55,8 +55,11 @@ export function planReplay(
   return { outcome: 'planned', request, outputs: takeOver(original, untouched) };
 }
 
-/** Up to the first that the original does not have. What was paid for then is not paid again: its usage is nothing. */
-function takeOver(original: RequestRecord, names: readonly StageName[]): Partial<Record<StageName, unknown>> {
+/**
+ * Outputs of these stages, up to the first that the original does not have. What was paid for then is not paid again: its
+ * usage is nothing.
+ */
+export function takeOver(original: RequestRecord, names: readonly StageName[]): Partial<Record<StageName, unknown>> {
   const outputs: Partial<Record<StageName, unknown>> = {};
   for (const name of names) {
     const { status, output } = original.stages[name];

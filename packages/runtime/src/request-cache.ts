@@ -1,12 +1,20 @@
 import * as z from 'zod';
-import { nothingUsed, stages, type Locale, type StageName, type StageOutput } from '@bunri/queue-contracts';
+import {
+  nothingUsed,
+  stages,
+  type ImageSource,
+  type Locale,
+  type Request,
+  type StageName,
+  type StageOutput,
+} from '@bunri/queue-contracts';
 import { cacheKey, normaliseQuestion, type ResultCache } from './cache.ts';
 
 /** Name of the cache, as in the metric's label and the keys. */
 export const requestCacheName = 'request';
 
 /** Raised with every change of a prompt that may change an answer; part of every cache key of a model's result. */
-export const promptVersions = { vision: '1', llm: '1' } as const;
+export const promptVersions = { vision: '2', llm: '2' } as const;
 
 /** Everything that decides the answer to an uploaded photo and can be known before any stage has run. */
 export interface RequestCacheParts {
@@ -48,6 +56,17 @@ export const requestCacheValueSchema = z.object({
   llm: stages.llm.output,
 } satisfies Record<StageName, z.ZodObject>);
 export type RequestCacheValue = { [S in StageName]: StageOutput<S> };
+
+/**
+ * Whether the request's answer is one to its photo and question alone, which may be kept for whoever asks the same: no
+ * replay's, as it compares models, and none that somebody's word on the thing went into. What stands behind a URL may
+ * change between two requests; an upload is known by its hash.
+ */
+export function mayKeepRequest(
+  request: Request,
+): request is Request & { source: Extract<ImageSource, { kind: 'upload' }> } {
+  return request.source.kind === 'upload' && !request.replay && !request.clarifies;
+}
 
 /** Equal for questions that differ only in case, spaces or Unicode form. */
 export function requestCacheKey({ sha256, question, locale, visionModel, llmModel }: RequestCacheParts): string {

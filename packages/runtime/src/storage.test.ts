@@ -61,6 +61,18 @@ test('listing gives every object, page by page', async () => {
   expect(pages).toEqual([['page/0', 'page/1'], ['page/2', 'page/3'], ['page/4']]);
 });
 
+test('listing may begin after a key, and ends when it is aborted', async () => {
+  for (let n = 0; n < 4; n += 1) await storage.put(`after/${n}`, Buffer.from('x'), 'text/plain');
+  const pages: string[][] = [];
+  for await (const page of storage.list('after/', 2, { after: 'after/1' })) pages.push(page.map(({ key }) => key));
+  expect(pages).toEqual([['after/2', 'after/3']]);
+  const off = new AbortController();
+  const listing = storage.list('after/', 2, { signal: off.signal });
+  await listing.next();
+  off.abort(new Error('left'));
+  await expect(listing.next()).rejects.toThrow('left');
+});
+
 test('a server that takes a call and never answers is a transient failure in time', async () => {
   const sockets: Socket[] = [];
   const silent = createServer((socket) => void sockets.push(socket));

@@ -42,6 +42,9 @@ export type Storage = ReturnType<typeof createStorage>;
 export const objectKeys = {
   upload: (requestId: string) => `uploads/${requestId}`,
   image: (sha256: string) => `images/${sha256}.jpg`,
+  /** `day` as `YYYY-MM-DD`; without a request, what the keys of that day begin with. */
+  feedback: (day: string, requestId?: string) =>
+    `feedback/${day}/${requestId === undefined ? '' : `${requestId}.json`}`,
 };
 
 /**
@@ -137,17 +140,22 @@ export function createStorage(options: StorageOptions) {
       );
     },
 
-    /** Pages of objects below a prefix, in the order of their keys. */
-    async *list(prefix: string, pageSize = 1000): AsyncGenerator<StoredObject[]> {
+    /** Pages of objects below a prefix, in the order of their keys; with `after`, those whose keys come after it. */
+    async *list(
+      prefix: string,
+      pageSize = 1000,
+      { after, signal }: { after?: string | undefined; signal?: AbortSignal } = {},
+    ): AsyncGenerator<StoredObject[]> {
       let token: string | undefined;
       do {
         const command = new ListObjectsV2Command({
           Bucket,
           Prefix: prefix,
           MaxKeys: pageSize,
+          ...(after === undefined ? {} : { StartAfter: after }),
           ...(token ? { ContinuationToken: token } : {}),
         });
-        const page = await call('list objects', async () => await client.send(command));
+        const page = await call('list objects', async () => await client.send(command, abortOption(signal)), signal);
         yield (page?.Contents ?? []).map((object) => ({
           key: object.Key ?? '',
           sizeBytes: object.Size ?? 0,
