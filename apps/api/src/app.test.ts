@@ -18,6 +18,8 @@ const doors = [
   ['GET', `/v1/classifications/${someId}`, 'read'],
   ['DELETE', `/v1/classifications/${someId}`, 'submit'],
   ['GET', `/v1/classifications/${someId}/events`, 'read'],
+  ['POST', `/v1/classifications/${someId}/clarify`, 'submit'],
+  ['POST', `/v1/classifications/${someId}/feedback`, 'submit'],
   ['GET', '/v1/items', 'read'],
   ['GET', '/v1/queues', 'read'],
 ] as const;
@@ -76,6 +78,8 @@ test.each([
   ['PUT', '/v1/classifications', 'POST, GET, HEAD'],
   ['POST', `/v1/classifications/${someId}`, 'GET, HEAD, DELETE'],
   ['DELETE', '/openapi.json', 'GET, HEAD'],
+  ['POST', '/items', 'GET, HEAD'],
+  ['GET', `/v1/classifications/${someId}/clarify`, 'POST'],
 ])('%s %s is no such method, and the answer says which there are', async (method, path, allow) => {
   const answer = await api.fetch(path, { method });
   expect(answer.status).toBe(405);

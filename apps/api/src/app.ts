@@ -6,14 +6,18 @@ import { problemDocument, toProblem } from './problem.ts';
 import type { QueueOverview } from './queue-overview.ts';
 import { assignRequestId, observeRequests, requestIdOf } from './request-log.ts';
 import { classificationRoutes, type ClassificationDeps } from './routes/classifications.ts';
+import { clarificationRoutes, type ClarificationDeps } from './routes/clarifications.ts';
 import { deadLetterRoutes, type DeadLetterDeps } from './routes/dead-letters.ts';
 import { eventRoutes, type EventsDeps } from './routes/events.ts';
+import { feedbackRoutes, type FeedbackDeps } from './routes/feedback.ts';
 import { healthRoutes } from './routes/health.ts';
 import { itemRoutes } from './routes/items.ts';
+import { itemsPageRoutes } from './routes/items-page.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { replayRoutes, type ReplayDeps } from './routes/replays.ts';
 
-export interface ApiDeps extends ClassificationDeps, EventsDeps, DeadLetterDeps, ReplayDeps {
+export interface ApiDeps
+  extends ClassificationDeps, ClarificationDeps, EventsDeps, DeadLetterDeps, ReplayDeps, FeedbackDeps {
   readonly queues: QueueOverview;
   readonly checks: Record<string, ReadinessCheck>;
 }
@@ -44,7 +48,8 @@ export function createApp(deps: ApiDeps): Express {
   const readDocument = () => (document ??= openApiDocument());
   app.use(healthRoutes({ ...deps, readDocument }));
   app.use(classificationRoutes(deps), eventRoutes(deps), itemRoutes(deps), queueRoutes(deps));
-  app.use(deadLetterRoutes(deps), replayRoutes(deps));
+  app.use(itemsPageRoutes());
+  app.use(clarificationRoutes(deps), feedbackRoutes(deps), deadLetterRoutes(deps), replayRoutes(deps));
   app.use(createPathCheck(readDocument));
   app.use(answerProblem(deps));
   return app;

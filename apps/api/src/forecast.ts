@@ -1,4 +1,4 @@
-import type { Request } from '@bunri/queue-contracts';
+import { firstStage, type Request, type StageName } from '@bunri/queue-contracts';
 import { estimate, type Estimate, type PipelineLoad, type RecordStore, type StageLoad } from '@bunri/runtime';
 import * as z from 'zod';
 
@@ -31,16 +31,16 @@ export const forecastSchema = z
   })
   .meta({ id: 'Forecast' });
 
-/** What is known, before it is done, of how long a request will take. */
+/** What is known, before it is done, of how long a request will take that begins at a stage, or else at the first. */
 export interface Forecast {
   /** Of a request that waited for everything that waits now; a second old at most, and cheap. */
-  ofLast(): Promise<Estimate>;
+  ofLast(from?: StageName): Promise<Estimate>;
   /** Of a request that this owner would submit now. */
-  ofNext(owner: string, priority: PriorityClass): Promise<Estimate>;
+  ofNext(owner: string, priority: PriorityClass, from?: StageName): Promise<Estimate>;
   /** Of a request of this turn that is queued next: what the caller sends to Redis after this call is not counted. */
-  ofTurn(priority: PriorityClass, turn: number): Promise<Estimate>;
+  ofTurn(priority: PriorityClass, turn: number, from?: StageName): Promise<Estimate>;
   /** Of a request that has been queued at this turn and that no worker has taken. */
-  ofQueued(priority: PriorityClass, turn: number): Promise<Estimate>;
+  ofQueued(priority: PriorityClass, turn: number, from?: StageName): Promise<Estimate>;
 }
 
 export function createForecast({
@@ -51,20 +51,24 @@ export function createForecast({
   load: PipelineLoad;
 }): Forecast {
   return {
-    async ofLast() {
-      return estimate(await load.read());
+    async ofLast(from) {
+      return estimate(onTheWay(await load.read(), from));
     },
-    async ofNext(owner, priority) {
+    async ofNext(owner, priority, from) {
       const turn = await records.nextTurn(owner, priority);
-      return estimate(await load.readBefore(priority, turn));
+      return estimate(onTheWay(await load.readBefore(priority, turn), from));
     },
-    async ofTurn(priority, turn) {
-      return estimate(await load.readBefore(priority, turn));
+    async ofTurn(priority, turn, from) {
+      return estimate(onTheWay(await load.readBefore(priority, turn), from));
     },
-    async ofQueued(priority, turn) {
-      return estimate(withoutItself(await load.readBefore(priority, turn)));
+    async ofQueued(priority, turn, from) {
+      return estimate(withoutItself(onTheWay(await load.readBefore(priority, turn), from)));
     },
   };
+}
+
+function onTheWay(loads: readonly StageLoad[], from: StageName = firstStage): readonly StageLoad[] {
+  return loads.slice(loads.findIndex(({ stage }) => stage === from));
 }
 
 /** A request in the queue stands behind all of its turn, itself too. */

@@ -9,12 +9,14 @@ import { eventTypes, resourceSchema } from '@bunri/queue-contracts';
 import { publicItemsSchema } from '@bunri/knowledge';
 import { listSchema, pageSchema } from './listing.ts';
 import { adminPaths } from './openapi-admin.ts';
+import { clarificationPaths } from './openapi-clarifications.ts';
 import { admission, idPath, json, problems } from './openapi-parts.ts';
-import { acceptedSchema, classificationPath } from './routes/classifications.ts';
 import { eventsQuerySchema } from './routes/events.ts';
 import { itemsQuerySchema } from './routes/items.ts';
+import { itemsPageQuerySchema } from './routes/items-page.ts';
 import { queuesSchema } from './routes/queues.ts';
 import { formSchema, idempotencyHeaderField, submitQuerySchema, urlSubmissionSchema } from './submission.ts';
+import { acceptedSchema, classificationPath, preferHeaderField } from './submitted-answer.ts';
 import { maxImageBytes } from './photo.ts';
 
 /** OpenAPI 3.1, from the schemas that validate. */
@@ -33,7 +35,10 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
       { name: 'classifications', description: 'Requests and their answers.' },
       { name: 'catalogue', description: 'Things and the rules that hold for them.' },
       { name: 'operation', description: 'How the service is doing.' },
-      { name: 'administration', description: 'Failed requests and comparisons, for keys with the scope `admin`.' },
+      {
+        name: 'administration',
+        description: 'Failed requests, comparisons and feedback, for keys with the scope `admin`.',
+      },
     ],
     components: {
       securitySchemes: {
@@ -46,7 +51,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         },
       },
     },
-    paths: { ...classificationPaths(), ...otherPaths(), ...adminPaths() },
+    paths: { ...classificationPaths(), ...clarificationPaths(), ...otherPaths(), ...adminPaths() },
   });
 }
 
@@ -99,10 +104,7 @@ function submitOperation(): ZodOpenApiOperationObject {
       query: submitQuerySchema,
       header: z.object({
         'Idempotency-Key': idempotencyHeaderField,
-        Prefer: z
-          .string()
-          .optional()
-          .meta({ description: '`wait=N`: wait up to N seconds, at most 60, for the answer.' }),
+        Prefer: preferHeaderField,
       }),
     },
     requestBody: {
@@ -176,6 +178,7 @@ function eventsOperation(): ZodOpenApiOperationObject {
 
 function otherPaths(): ZodOpenApiPathsObject {
   const text = { 'text/plain': { schema: z.string() } };
+  const page = { 'text/html': { schema: z.string() } };
   const readiness = z.object({ ready: z.boolean(), failing: z.array(z.string()) });
   return {
     '/v1/items': {
@@ -188,6 +191,21 @@ function otherPaths(): ZodOpenApiPathsObject {
           200: { description: 'Items with their rules and sources.', content: json(publicItemsSchema) },
           304: { description: 'The catalogue that `If-None-Match` names is the current one.' },
           ...problems('invalid_request', ...admission),
+        },
+      },
+    },
+    '/items': {
+      get: {
+        operationId: 'getItemsPage',
+        summary: 'The item catalogue as a page for people',
+        tags: ['catalogue'],
+        security: [],
+        requestParams: { query: itemsPageQuerySchema },
+        responses: {
+          200: { description: 'A page that needs no script.', content: page },
+          304: { description: 'The page that `If-None-Match` names is the current one.' },
+          404: { description: 'The same page without the item, which does not exist.', content: page },
+          ...problems('invalid_request'),
         },
       },
     },

@@ -46,8 +46,8 @@ export function createRefusal(deps: {
   async function findLate(owner: string, key: string | undefined, terms: Terms): Promise<Estimate | null> {
     try {
       // Mostly there is time enough for everything that waits, and its place need not be looked up.
-      if (!isLate(await forecast.ofLast(), terms)) return null;
-      const own = await forecast.ofNext(owner, terms.priority);
+      if (!isLate(await forecast.ofLast(terms.from), terms)) return null;
+      const own = await forecast.ofNext(owner, terms.priority, terms.from);
       return isLate(own, terms) && !(await isKnown(owner, key)) ? own : null;
     } catch (error) {
       log.warn('the time of a request could not be estimated', { error });
@@ -77,15 +77,17 @@ function isLate({ completion }: Estimate, { deadlineMs }: Terms): boolean {
   return completion.p95Ms - completion.waitMs <= deadlineMs || completion.waitMs > deadlineMs / 2;
 }
 
-function overloaded({ completion }: Estimate, { priority, deadlineMs }: Terms): Problem {
+function overloaded({ completion }: Estimate, { priority, deadlineMs, from }: Terms): Problem {
   const { p95Ms = 0, waitMs = 0 } = completion ?? {};
   // The line gets shorter by a second a second, as long as nobody joins it.
   const excessS = Math.ceil(Math.min(p95Ms - deadlineMs, waitMs) / 1000);
   const retryAfterS = Math.min(longestRetryAfterS, Math.max(1, excessS));
   const otherwise =
-    priority === 'interactive'
-      ? 'If the answer may come later, give a later deadline or priority=batch, as query parameters or in front of the photo.'
-      : 'If the answer may come later, give a later deadline, as a query parameter or in front of the photo.';
+    from !== undefined
+      ? 'What was seen in the photo is kept until then.'
+      : priority === 'interactive'
+        ? 'If the answer may come later, give a later deadline or priority=batch, as query parameters or in front of the photo.'
+        : 'If the answer may come later, give a later deadline, as a query parameter or in front of the photo.';
   const detail = `So much is to be done that the answer is expected in ${Math.ceil(p95Ms / 1000)} seconds, and the deadline is in ${deadlineMs / 1000}. Send the request again in ${retryAfterS} seconds. ${otherwise}`;
   return new Problem('overloaded', detail, { retryAfterS });
 }

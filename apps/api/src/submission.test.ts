@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ImageSource } from '@bunri/queue-contracts';
 import { parseInput } from './problem.ts';
-import { formSchema, preferredWaitS, toIdempotency, toSubmission, type Submission } from './submission.ts';
+import { formSchema, preferredWaitS, termsLike, toIdempotency, toSubmission, type Submission } from './submission.ts';
 
 describe('seconds to wait of a Prefer header', () => {
   test.each([
@@ -66,4 +66,22 @@ describe('the fingerprint of an idempotency key', () => {
     ];
     expect(new Set(prints).size).toBe(prints.length);
   });
+});
+
+test('a request like another has as much time, but not what an operator added to it', () => {
+  const like = (priority: 'interactive' | 'batch', seconds: number) =>
+    termsLike({
+      id: `req_${'0'.repeat(32)}`,
+      owner: 'ann',
+      question: '',
+      locale: 'ko',
+      source: { kind: 'url', url: 'https://example.com/a.jpg' },
+      priority,
+      createdAt: 1_000,
+      deadlineAt: 1_000 + seconds * 1000,
+    }).deadlineMs;
+  expect(like('interactive', 90)).toBe(90_000);
+  expect(like('interactive', 3600)).toBe(600_000);
+  expect(like('batch', 3600)).toBe(3_600_000);
+  expect(like('batch', 7 * 86_400)).toBe(86_400_000);
 });

@@ -1,5 +1,12 @@
 import * as z from 'zod';
-import { locales, requestSchema, type ImageSource, type Locale, type Request } from '@bunri/queue-contracts';
+import {
+  locales,
+  requestSchema,
+  type ImageSource,
+  type Locale,
+  type Request,
+  type StageName,
+} from '@bunri/queue-contracts';
 import { sha256, type Idempotency } from '@bunri/runtime';
 import { invalidField } from './problem.ts';
 
@@ -60,6 +67,8 @@ type SubmitQuery = z.infer<typeof submitQuerySchema>;
 export interface Terms {
   readonly priority: Request['priority'];
   readonly deadlineMs: number;
+  /** The first stage that has anything to do. Default: the first of all. */
+  readonly from?: StageName;
 }
 
 /** What the client asked for, with every default filled in. */
@@ -103,6 +112,12 @@ export function termsSoFar(query: SubmitQuery, form: Record<string, string>): Te
 
 function toTerms({ priority, deadline = defaultDeadlineS[priority] }: z.infer<typeof termsSchema>): Terms {
   return { priority, deadlineMs: deadline * 1000 };
+}
+
+/** The terms of another request like this one, whose own deadline an operator may have put off. */
+export function termsLike({ priority, createdAt, deadlineAt }: Request): Terms {
+  const latestS = priority === 'interactive' ? maxInteractiveS : maxBatchS;
+  return { priority, deadlineMs: Math.min(deadlineAt - createdAt, latestS * 1000) };
 }
 
 export function toSubmission(input: z.infer<typeof formSchema>): Submission {

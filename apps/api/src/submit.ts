@@ -1,7 +1,9 @@
-import { stageNames, type Request } from '@bunri/queue-contracts';
+import { stageNames, type Request, type StageName } from '@bunri/queue-contracts';
 import { catalogueVersion } from '@bunri/knowledge';
 import {
+  flowOrder,
   lookUpRequest,
+  mayKeepRequest,
   type Estimate,
   type FlowQueue,
   type Idempotency,
@@ -34,6 +36,8 @@ interface Acceptance {
   /** Brings the photo into the bucket. */
   readonly store?: (() => Promise<void>) | undefined;
   readonly idempotency?: Idempotency | undefined;
+  /** Of stages that are done before the request begins. */
+  readonly outputs?: Partial<Record<StageName, unknown>>;
   /** The request's time begins anew by this clock once its photo is stored: what that took is not its own. */
   readonly now?: () => number;
   /** Aborted when nobody waits for the answer any more: then nothing is accepted, unless that has been asked for already. */
@@ -66,7 +70,7 @@ export class AcceptanceUnknown extends Problem {
 export async function submit(
   deps: SubmitDeps,
   received: Request,
-  { store, idempotency, now, signal }: Acceptance = {},
+  { store, idempotency, outputs, now, signal }: Acceptance = {},
 ): Promise<Submitted> {
   const answer = await findAnswer(deps, received);
   if (!answer) await store?.();
@@ -75,9 +79,11 @@ export async function submit(
   const accepting = accept(deps.records, request, {
     ...(idempotency ? { idempotency } : {}),
     ...(answer ? { answer: { outputs: answer } } : {}),
+    ...(outputs ? { outputs } : {}),
   });
+  const isBlank = !answer && !outputs;
   // Redis carries out what is sent on one connection in order: what is read now is what was accepted.
-  const [accepted, written] = await Promise.all([accepting, answer ? readQuietly(deps.records, request.id) : null]);
+  const [accepted, written] = await Promise.all([accepting, isBlank ? null : readQuietly(deps.records, request.id)]);
   if (accepted.outcome === 'conflict') {
     const detail =
       'This Idempotency-Key was used for a request with another photo, question or option. Send a new key for a new request.';
@@ -86,13 +92,10 @@ export async function submit(
   // An `existing` record of our own id is our own command, repeated after a broken connection.
   const replayed = accepted.id !== request.id;
   if (!replayed) deps.metrics.requestsAccepted.inc({ cached: String(answer !== null) });
-  if (!replayed && !answer) {
-    const estimate = await enqueue(deps, request, accepted.turn);
-    return { record: newRecord(request, accepted.turn), replayed, estimate };
-  }
-  const record = (replayed ? null : written) ?? (await deps.reader.read(accepted.id));
+  const fresh = isBlank ? newRecord(request, accepted.turn) : written;
+  const record = (replayed ? null : fresh) ?? (await deps.reader.read(accepted.id));
   if (!record) throw new Error(`the record ${accepted.id} is gone`);
-  return { record, replayed, estimate: null };
+  return { record, replayed, estimate: replayed || answer ? null : await enqueue(deps, record) };
 }
 
 /** With as much time until its deadline. */
@@ -123,16 +126,15 @@ async function accept(
 }
 
 /** The request is accepted, whether its flow could be added and its place be told or not. One round trip for both. */
-async function enqueue({ flows, forecast, log }: SubmitDeps, request: Request, turn: number): Promise<Estimate | null> {
-  const { id, deadlineAt, priority } = request;
+async function enqueue({ flows, forecast, log }: SubmitDeps, record: RequestRecord): Promise<Estimate | null> {
+  const order = flowOrder(record);
+  const { id, priority, from } = order;
   const failed = (message: string) => (error: unknown) => {
     log.warn(message, { request_id: id, error });
     return null;
   };
-  const place = forecast.ofTurn(priority, turn).catch(failed('the place of a request could not be told'));
-  await flows
-    .add({ id, deadlineAt, priority, turn })
-    .catch(failed('a request was accepted but not queued; the sweeper will queue it'));
+  const place = forecast.ofTurn(priority, record.turn, from).catch(failed('the place of a request could not be told'));
+  await flows.add(order).catch(failed('a request was accepted but not queued; the sweeper will queue it'));
   return await place;
 }
 
@@ -146,13 +148,14 @@ const pending: StageRecord = {
   output: null,
 };
 
-/** The record as acceptance has just written it. */
+/** The record as acceptance has just written it, of a request that begins at its beginning. */
 function newRecord(request: Request, turn: number): RequestRecord {
   return {
     request,
     status: 'queued',
     completedAt: null,
     lastSeq: 1,
+    answeredBy: null,
     error: null,
     generation: 0,
     turn,
@@ -162,8 +165,8 @@ function newRecord(request: Request, turn: number): RequestRecord {
 
 /** The answer to the same upload and question, where its image is still stored and the catalogue is still the same. */
 async function findAnswer(deps: SubmitDeps, request: Request): Promise<RequestCacheValue | null> {
+  if (!mayKeepRequest(request)) return null;
   const { source, question, locale } = request;
-  if (source.kind !== 'upload') return null;
   const answer = await lookUpRequest(deps.cache, {
     sha256: source.sha256,
     question,

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
-import { stageOrder, stages, type StageName } from '@bunri/queue-contracts';
+import { stageOrder, stages, type FlowOrder, type StageName } from '@bunri/queue-contracts';
 import {
   connectProducer,
   connectSubscriber,
@@ -61,6 +61,8 @@ export interface TestApi {
   readonly metrics: ReturnType<typeof createMetrics>;
   /** Requests whose flows were added. */
   readonly queued: string[];
+  /** Those flows. */
+  readonly orders: FlowOrder[];
   readonly app: ReturnType<typeof createApp>;
   fetch(path: string, init?: RequestInit & { key?: string | null }): Promise<Response>;
   /** Keys of the bucket's objects. */
@@ -84,6 +86,11 @@ export interface TestApiOptions {
   readonly photoBudgetBytes?: number;
   /** Takes the place of putting an upload; `put` is the bucket's. */
   readonly putUpload?: (put: () => Promise<void>) => Promise<void>;
+  /** Takes the place of reading an object; `get` is the bucket's. */
+  readonly getObject?: (
+    get: () => Promise<Uint8Array | null>,
+    signal: AbortSignal | undefined,
+  ) => Promise<Uint8Array | null>;
 }
 
 export const models = { vision: 'gpt-5', llm: 'gpt-4o-mini' };
@@ -107,6 +114,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   });
   await storage.createBucket();
   const putUpload = options.putUpload ?? (async (put) => await put());
+  const getObject = options.getObject ?? (async (get) => await get());
   const photoBudget = createByteBudget(options.photoBudgetBytes ?? photoBudgetBytes);
   const records = createRecordStore({ redis, prefix, now });
   const cache = createResultCache({ redis, prefix, metrics });
@@ -126,12 +134,14 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   });
   const inspector = createInspector({ records, prefix });
   const queued: string[] = [];
+  const orders: FlowOrder[] = [];
   const addFlow: FlowQueue['add'] = options.addFlow ?? (async (request) => await flows.add(request));
   const keys = Object.entries(clients).map(([id, client]) => ({ id, sha256: sha256(secretOf(id)), ...client }));
   const stopping = new AbortController();
   const flowQueue: FlowQueue = {
     add: async (request) => {
       queued.push(request.id);
+      orders.push(request);
       await addFlow(request);
     },
     close: async () => undefined,
@@ -148,7 +158,11 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     deadLetters: createDeadLetters({ records, flows: flowQueue, now }),
     inspector,
     queues,
-    storage: { ...storage, put: async (...args) => await putUpload(async () => await storage.put(...args)) },
+    storage: {
+      ...storage,
+      put: async (...args) => await putUpload(async () => await storage.put(...args)),
+      getBytes: async (...args) => await getObject(async () => await storage.getBytes(...args), args[1]),
+    },
     photoBudget,
     cache,
     forecast: { ...forecast, ...options.forecast },
@@ -175,6 +189,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     photoBudget,
     metrics,
     queued,
+    orders,
     app,
     async fetch(path, { key = 'ann', headers, ...init } = {}) {
       const own = key === null ? {} : bearer(key);

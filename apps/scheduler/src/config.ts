@@ -10,4 +10,10 @@ export const configSchema = z.object({
     .min(2)
     .default(30)
     .meta({ description: 'days after which uploads and images are deleted; the same as that of preprocess-worker' }),
+  FEEDBACK_RETENTION_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(365)
+    .meta({ description: 'days after which what people wrote about their answers is deleted' }),
 });

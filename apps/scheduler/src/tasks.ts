@@ -25,6 +25,7 @@ const dayMs = 24 * hourMs;
 export function makeTasks(deps: {
   readonly config: {
     readonly IMAGE_RETENTION_DAYS: number;
+    readonly FEEDBACK_RETENTION_DAYS: number;
     readonly CACHE_RETENTION_HOURS: number;
     readonly RECORD_RETENTION_HOURS: number;
     readonly DEAD_LETTER_RETENTION_HOURS: number;
@@ -47,7 +48,12 @@ export function makeTasks(deps: {
     health_check: healthCheck(deps),
     sweep: sweep({ ...deps, records }),
     archive_finished: archiveFinished({ archiver: createArchiver(records), metrics }),
-    delete_old_images: deleteOldImages({ storage, metrics, retentionMs: config.IMAGE_RETENTION_DAYS * dayMs }),
+    delete_old_images: deleteOldImages({
+      storage,
+      metrics,
+      retentionMs: config.IMAGE_RETENTION_DAYS * dayMs,
+      feedbackRetentionMs: config.FEEDBACK_RETENTION_DAYS * dayMs,
+    }),
     clean_caches: cleanCaches({
       records,
       cache: createResultCache(deps),

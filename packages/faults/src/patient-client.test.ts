@@ -68,6 +68,8 @@ const resource: Resource = {
   locale: 'en',
   classification: null,
   guidance: null,
+  clarification: null,
+  clarifies: null,
   usage: {},
   cached: false,
   degraded: false,

@@ -4,7 +4,7 @@ import { isTerminal } from '@bunri/queue-contracts';
 import type { Admit } from '../admission.ts';
 import { createEventStreams, type EventStreamDeps } from '../event-stream.ts';
 import { invalidField, parseInput, Problem } from '../problem.ts';
-import { classificationPath } from './classifications.ts';
+import { classificationPath } from '../submitted-answer.ts';
 
 export interface EventsDeps extends EventStreamDeps {
   readonly admit: Admit;

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { locales, type Locale } from '@bunri/queue-contracts';
 import { catalogueVersion, publicItems, searchItems, type PublicItems } from '@bunri/knowledge';
 import type { Admit } from '../admission.ts';
+import { namesTag } from '../entity-tag.ts';
 import { parseInput } from '../problem.ts';
 
 export const itemsQuerySchema = z.strictObject({
@@ -32,11 +33,6 @@ export function itemRoutes({ admit }: { admit: Admit }): Router {
     response.json(q === undefined ? publicItems(locale) : search(q, locale, limit));
   });
   return router;
-}
-
-function namesTag(header: string | undefined, etag: string): boolean {
-  const tags = (header ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-  return tags.includes(etag) || tags.includes('*');
 }
 
 function search(query: string, locale: Locale, limit: number): PublicItems {

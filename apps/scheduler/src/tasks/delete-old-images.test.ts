@@ -17,6 +17,8 @@ afterEach(async () => {
   await world.close();
 });
 
+const deps = () => ({ metrics: world.metrics, retentionMs, feedbackRetentionMs: 10 * retentionMs });
+
 async function keysOf(prefix: string): Promise<string[]> {
   const keys: string[] = [];
   for await (const page of storage.list(prefix)) keys.push(...page.map(({ key }) => key));
@@ -27,14 +29,20 @@ test('uploads and images past the retention are deleted, and nothing else is', a
   for (const key of ['uploads/a', 'images/b.jpg', 'statistics/2026-11-21.json']) {
     await storage.put(key, Buffer.from('x'), 'text/plain');
   }
-  const { metrics } = world;
-  const at = (ms: number) => deleteOldImages({ storage, metrics, retentionMs, now: () => Date.now() + ms });
+  const at = (ms: number) => deleteOldImages({ ...deps(), storage, now: () => Date.now() + ms });
 
   expect(await at(retentionMs - 60_000)(sampleRun())).toEqual({ seen: 2, deleted: 0 });
   expect(await at(retentionMs + 60_000)(sampleRun())).toEqual({ seen: 2, deleted: 2 });
   expect([...(await keysOf('uploads/')), ...(await keysOf('images/'))]).toEqual([]);
   expect(await keysOf('statistics/')).toHaveLength(1);
-  expect(await metrics.registry.getSingleMetricAsString('bunri_deleted_objects_total')).toContain('kind="image"');
+  expect(await world.metrics.registry.getSingleMetricAsString('bunri_deleted_objects_total')).toContain('kind="image"');
+});
+
+test('feedback has a retention of its own', async () => {
+  await storage.put('feedback/2026-11-21/a.json', Buffer.from('{}'), 'application/json');
+  const at = (ms: number) => deleteOldImages({ ...deps(), storage, now: () => Date.now() + ms });
+  expect(await at(2 * retentionMs)(sampleRun())).toEqual({ seen: 1, deleted: 0 });
+  expect(await at(10 * retentionMs + 60_000)(sampleRun())).toEqual({ seen: 1, deleted: 1 });
 });
 
 /** Two pages of the given ages, the second of which takes its time. */
@@ -58,7 +66,7 @@ function pagesOf(...ages: number[][]): { removed: string[][]; storage: Pick<Stor
 
 test('every page is one deletion', async () => {
   const { storage, removed } = pagesOf([40, 10], [31, 30, 29]);
-  const task = deleteOldImages({ storage, metrics: world.metrics, retentionMs, now: () => 0 });
+  const task = deleteOldImages({ ...deps(), storage, now: () => 0 });
   expect(await task(sampleRun())).toEqual({ seen: 5, deleted: 2 });
   expect(removed).toEqual([['0-40'], ['1-31']]);
 });
@@ -70,7 +78,7 @@ test('an abort ends the deletion between two pages', async () => {
     await storage.remove(keys);
     abort.abort(new Error('stop'));
   };
-  const task = deleteOldImages({ storage: { ...storage, remove }, metrics: world.metrics, retentionMs, now: () => 0 });
+  const task = deleteOldImages({ ...deps(), storage: { ...storage, remove }, now: () => 0 });
   await expect(task(sampleRun({ signal: abort.signal }))).rejects.toThrow('stop');
   expect(removed).toEqual([['0-40']]);
 });
