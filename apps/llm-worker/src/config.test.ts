@@ -12,7 +12,7 @@ test('with the required settings alone, the defaults are used', () => {
 
 test('every problem is named at once', () => {
   expect(() => parseConfig(configSchema, { MODEL_PRICES: '{oops' })).toThrow(
-    /REDIS_URL: is required[^]*OPENAI_API_KEY: is required[^]*MODEL_PRICES: must be JSON/,
+    /REDIS_URL: is required[^]*MODEL_PRICES: must be JSON[^]*OPENAI_API_KEY: is required/,
   );
 });
 
@@ -20,4 +20,13 @@ test('given prices are added to the built-in ones', () => {
   const mine = { input: 1, cachedInput: 0.5, output: 2 };
   const { MODEL_PRICES } = parseConfig(configSchema, { ...required, MODEL_PRICES: JSON.stringify({ mine }) });
   expect(MODEL_PRICES).toMatchObject({ mine, 'gpt-4o-mini': expect.anything() });
+});
+
+test('guidance from the rules alone needs no key, and no model stands behind it', () => {
+  const { OPENAI_API_KEY: _key, ...keyless } = required;
+  expect(parseConfig(configSchema, { ...keyless, LLM_MODEL: 'rules' })).toMatchObject({ LLM_MODEL: 'rules' });
+  const behind = { LLM_MODEL: 'rules', LLM_FALLBACKS: 'primary:gpt-4o' };
+  expect(() => parseConfig(configSchema, { ...required, ...behind })).toThrow(
+    /LLM_FALLBACKS: names models behind the rules/,
+  );
 });

@@ -135,7 +135,7 @@ test.each(['ko', 'en'] as const)('a classification and its rules become guidance
   const { answer, shown, simulator } = await setUp();
   const { output } = await answer(locale);
   expect(stages.llm.output.safeParse(output).error).toBeUndefined();
-  expect(output.engine).toEqual({ provider: 'simulator', model: 'simulator/gpt-4o-mini', prompt_version: '1' });
+  expect(output.engine).toEqual({ provider: 'simulator', model: 'simulator/gpt-4o-mini', prompt_version: '2' });
   expect(output.guidance.steps).toEqual(
     texts[locale].rules.map((text, index) => ({ text, rule_ids: [`can/${index}`] })),
   );

@@ -3,7 +3,7 @@ import { createModelLinks, type ModelLinks, type ModelLinksOptions } from '@bunr
 import { stages } from '@bunri/queue-contracts';
 import type { configSchema } from './config.ts';
 import type { GuidanceAnswer } from './guidance.ts';
-import { guidanceCall, type GuidanceTask } from './prompt.ts';
+import { guidanceCall, type GuidanceTask, type PromptVersion } from './prompt.ts';
 
 type Settings = ModelLinksOptions<never, never>['settings'] &
   Pick<z.infer<typeof configSchema>, 'LLM_MODEL' | 'LLM_FALLBACKS'>;
@@ -11,11 +11,13 @@ type Settings = ModelLinksOptions<never, never>['settings'] &
 /** Ahead of the stage's own limit, so that a failed request says whose time-out it was. */
 const timeoutMs = stages.llm.timeoutMs - 2_000;
 
-/** The models that write guidance, as the settings name them. */
+/** The models that write guidance, as the settings name them; without a version, by the prompt in use. */
 export function createGuidanceModels(
   settings: Settings,
   shared: Pick<ModelLinksOptions<never, never>, 'redis' | 'metrics' | 'log'>,
+  promptVersion?: PromptVersion,
 ): ModelLinks<GuidanceTask, GuidanceAnswer> {
   const { LLM_MODEL: model, LLM_FALLBACKS: fallbacks } = settings;
-  return createModelLinks({ ...shared, settings, model, fallbacks, timeoutMs, buildCall: guidanceCall });
+  const buildCall = (task: GuidanceTask) => guidanceCall(task, promptVersion);
+  return createModelLinks({ ...shared, settings, model, fallbacks, timeoutMs, buildCall });
 }

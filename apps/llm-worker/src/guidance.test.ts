@@ -50,14 +50,15 @@ test('blank texts are left out, and a blank step counts as dropped', () => {
   });
 });
 
-test.each([
-  { what: 'no step', answer: answerWith([]) },
-  { what: 'no step that a rule supports', answer: answerWith([{ text: 'Burn it.', rule_ids: ['can/burn'] }]) },
-  { what: 'no answer', answer: answerWith([{ text: 'Rinse it.', rule_ids: ['can/rinse'] }], { answer: ' ' }) },
-])('guidance with $what is an invalid answer that another attempt may cure', ({ answer }) => {
-  expect(() => groundGuidance(answer, { sentences })).toThrow(
-    expect.objectContaining({ name: 'TransientError', code: 'model_output_invalid' }),
-  );
+test('where the rules send the thing is told with the guidance', () => {
+  const outcome = { waste_category: 'general', subcategory: '일반종량제', rule_id: 'can/dirty' } as const;
+  expect(groundGuidance(answerWith([]), { sentences, outcome }).guidance.outcome).toEqual(outcome);
+  expect(groundGuidance(answerWith([]), { sentences }).guidance).not.toHaveProperty('outcome');
+});
+
+test("a step loses its number in the model's own list", () => {
+  const steps = [{ text: '1. Rinse it.', rule_ids: ['can/rinse'] }];
+  expect(groundGuidance(answerWith(steps), { sentences }).guidance.steps[0]?.text).toBe('Rinse it.');
 });
 
 test('the answer is the first thing that the model writes', () => {

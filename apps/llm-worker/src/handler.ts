@@ -1,33 +1,32 @@
-import { callChain, partialAnswer, type Chain, type ChainDeps, type ChainLink, type ModelLinks } from '@bunri/engines';
+import type { Chain, ChainDeps, ModelLinks } from '@bunri/engines';
 import { nothingUsed, stages, type StageInput, type StageOutput } from '@bunri/queue-contracts';
 import {
   cacheKey,
+  mayKeepRequest,
   normaliseQuestion,
   promptVersions,
-  replayAccount,
   storeRequest,
   type answerModels,
   type Handler,
-  type HandlerContext,
-  type HandlerResult,
   type ResultCache,
   type SingleFlight,
 } from '@bunri/runtime';
-import { groundGuidance, type GuidanceAnswer } from './guidance.ts';
-import type { GuidanceTask } from './prompt.ts';
-import { rulesOnlyOutput } from './rules-guidance.ts';
+import type { GuidanceAnswer } from './guidance.ts';
+import type { GuidanceTask, PromptVersion } from './prompt.ts';
+import { writeGuidance, type Link } from './write-guidance.ts';
 
 export interface GuidanceDeps extends ChainDeps {
   readonly models: ModelLinks<GuidanceTask, GuidanceAnswer>;
-  /** Whether guidance is made from the rules alone where no model may be asked. */
+  /** Whether guidance is made from the rules alone where no model may be asked, or none wrote what can be used. */
   readonly rules: boolean;
+  /** Of the prompt that the models are asked with, where it is not the one in use. */
+  readonly promptVersion?: PromptVersion;
   readonly cache: ResultCache;
   readonly flights: Pick<SingleFlight, 'run'>;
   /** Under whose names the api looks for a finished request. */
   readonly answeredBy: ReturnType<typeof answerModels>;
 }
 
-type Link = ChainLink<GuidanceTask, GuidanceAnswer>;
 type Input = StageInput<'llm'>;
 type Output = StageOutput<'llm'>;
 
@@ -40,17 +39,22 @@ const cacheName = 'answer';
  * fallback's is ever taken for the first choice's.
  */
 export function makeHandler(deps: GuidanceDeps): Handler<'llm'> {
-  const { cache, flights } = deps;
+  const { cache, flights, promptVersion = promptVersions.llm } = deps;
   return async (input, context) => {
-    const recall = async (link: Link) => await cache.get(cacheName, answerCacheKey(input, link), stages.llm.output);
+    const answerKey = (link: Link) => answerCacheKey(input, link, promptVersion);
+    const recall = async (link: Link) => await cache.get(cacheName, answerKey(link), stages.llm.output);
+    const keep = async (link: Link, output: Output) =>
+      await cache.set(cacheName, answerKey(link), { ...output, usage: nothingUsed });
     const chain = chainFor(input, deps);
+    const rules = deps.rules && !input.request.replay;
     const known = await recall(chain[0]);
     const result = known
       ? { output: known, cached: true }
       : await flights.run(
-          answerCacheKey(input, chain[0]),
+          answerKey(chain[0]),
           input.request.id,
-          async () => await write(deps, chain, input, context, recall),
+          async () =>
+            await writeGuidance({ deps, chain, input, context, promptVersion, rules, recall, keep, answerKey }),
         );
     await keepRequest(deps, input, result.output);
     return result;
@@ -63,52 +67,15 @@ function chainFor({ request: { replay } }: Input, { models }: GuidanceDeps): Cha
   return [replay.llmModel === undefined ? models.chain[0] : models.forModel(replay.llmModel)];
 }
 
-async function write(
-  deps: GuidanceDeps,
-  chain: Chain<GuidanceTask, GuidanceAnswer>,
-  input: Input,
-  { signal, log, lastAttempt, onAnswer }: HandlerContext,
-  recall: (link: Link) => Promise<Output | null>,
-): Promise<HandlerResult<'llm'>> {
-  const { request, vision, rag } = input;
-  const { owner, question, locale, createdAt, deadlineAt, replay } = request;
-  const { output, degraded, cached } = await callChain<GuidanceTask, GuidanceAnswer, Output>(
-    chain,
-    {
-      stage: 'llm',
-      owner: replay ? replayAccount : owner,
-      createdAt,
-      deadlineAt,
-      lastAttempt,
-      signal,
-      log,
-      mayHold: replay === undefined,
-      recall,
-      task: async () => ({ question, locale, classification: vision.classification, context: rag }),
-      onText: (textSoFar) => onAnswer(() => partialAnswer(textSoFar)),
-      accept: async (said, link) => {
-        const { guidance, droppedSteps } = groundGuidance(said.value, rag);
-        deps.metrics.droppedSteps.inc(droppedSteps);
-        const engine = { ...said.engine, prompt_version: promptVersions.llm };
-        const written = { guidance, engine, usage: said.usage, droppedSteps };
-        // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
-        await deps.cache.set(cacheName, answerCacheKey(input, link), { ...written, usage: nothingUsed });
-        return written;
-      },
-      ...(deps.rules && !replay
-        ? { lastResort: () => rulesOnlyOutput({ classification: vision.classification, context: rag, locale }) }
-        : {}),
-    },
-    deps,
-  );
-  return { output: { ...output, ...(degraded && { degraded }) }, cached };
-}
-
 /**
  * Everything that decides a guidance: of the classification what was seen, not who saw it; of the rules every word that
  * matters. A replay's is its own: it finds nobody's answer, and nobody finds its.
  */
-function answerCacheKey({ request, preprocess, vision, rag }: Input, { identity }: Link): string {
+function answerCacheKey(
+  { request, preprocess, vision, rag }: Input,
+  { identity }: Link,
+  promptVersion: PromptVersion,
+): string {
   const { engine: _engine, ...seen } = vision.classification;
   // Another edition of the catalogue is no reason to pay again where it says the same about this item.
   const { catalogue_version: _version, ...rules } = rag;
@@ -119,7 +86,7 @@ function answerCacheKey({ request, preprocess, vision, rag }: Input, { identity 
     seen,
     rules,
     identity,
-    promptVersions.llm,
+    promptVersion,
     ...(request.replay ? [request.id] : []),
   ]);
 }
@@ -130,10 +97,8 @@ async function keepRequest(
   { request, preprocess, vision, rag }: Input,
   llm: Output,
 ): Promise<void> {
-  const { source, question, locale, replay } = request;
-  if (replay || vision.degraded || llm.degraded) return;
-  // What stands behind a URL may change between two requests; an upload is known by its hash.
-  if (source.kind !== 'upload') return;
+  if (!mayKeepRequest(request) || vision.degraded || llm.degraded) return;
+  const { source, question, locale } = request;
   const parts = { sha256: source.sha256, question, locale, visionModel: answeredBy.vision, llmModel: answeredBy.llm };
   await storeRequest(cache, parts, { preprocess, vision, rag, llm });
 }

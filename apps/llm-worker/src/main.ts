@@ -1,4 +1,4 @@
-import { assertPriced, readFallbacks } from '@bunri/engines';
+import { assertPriced, readFallbacks, rulesName } from '@bunri/engines';
 import {
   answerModels,
   createSpending,
@@ -11,13 +11,16 @@ import {
 import { configSchema } from './config.ts';
 import { createGuidanceModels } from './engine.ts';
 import { makeHandler } from './handler.ts';
+import { makeRulesHandler } from './rules-handler.ts';
 
 runApp('llm-worker', configSchema, process.env, async (app) => {
   const { config, metrics, log } = app;
   const { MODEL_PRICES: prices, REDIS_PREFIX: prefix } = config;
-  assertPriced(prices, config.LLM_MODEL);
+  const isWithoutModel = config.LLM_MODEL === rulesName;
+  if (!isWithoutModel) assertPriced(prices, config.LLM_MODEL);
 
   const redis = openRedis(app, 'consumer');
+  if (isWithoutModel) return await serveWorker(app, 'llm', redis, makeRulesHandler());
   const caps = { totalUsd: config.SPENDING_CAP_USD_PER_DAY, ownerUsd: config.SPENDING_CAP_USD_PER_OWNER };
   const handler = makeHandler({
     cache: openCache(app, redis),

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { minTokenBudget } from '@bunri/knowledge';
+import { defaultTokenBudget, minTokenBudget } from '@bunri/knowledge';
 import { processSettings, workerSettings } from '@bunri/runtime';
 
 export const configSchema = z.object({
@@ -9,6 +9,6 @@ export const configSchema = z.object({
     .number()
     .int()
     .min(minTokenBudget)
-    .default(800)
-    .meta({ description: 'estimated tokens of rules that an answer may be made from' }),
+    .default(defaultTokenBudget)
+    .meta({ description: 'tokens (o200k) of rules that an answer may be made from' }),
 });

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { stages, type Classification, type StageInput } from '@bunri/queue-contracts';
-import { createLogger, parseConfig } from '@bunri/runtime';
+import { createLogger, createMetrics, parseConfig } from '@bunri/runtime';
 import { configSchema } from './config.ts';
 import { makeHandler } from './handler.ts';
 
@@ -37,11 +37,11 @@ function input(
   };
 }
 
-async function look(work: StageInput<'rag'>, tokenBudget = 800) {
+async function look(work: StageInput<'rag'>, tokenBudget = 800, metrics = createMetrics({ app: 'test' })) {
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   const { signal } = new AbortController();
   const context = { log, signal, jobId: 'job', onAnswer: () => undefined, lastAttempt: false };
-  const { output, cached } = await makeHandler({ tokenBudget })(work, context);
+  const { output, cached } = await makeHandler({ tokenBudget, metrics })(work, context);
   expect(cached).toBe(false);
   return stages.rag.output.parse(output);
 }
@@ -70,6 +70,32 @@ test('the context stays within its token budget', async () => {
   const [small, large] = [await look(input({}), 80), await look(input({}), 800)];
   expect(small.tokens).toBeLessThanOrEqual(80);
   expect(small.sentences.length).toBeLessThan(large.sentences.length);
+});
+
+test('what the person said that the thing is goes before what vision saw', async () => {
+  const of = 'req_019a9c1e7b3a7c3e9d0f2a4b6c8d0e1e';
+  const byId = await look(input({}, { clarifies: { of, itemId: 'receipt' } }));
+  expect(byId).toMatchObject({ item_id: 'receipt', match: 'id', outcome: { waste_category: 'general' } });
+  const byText = await look(input({}, { clarifies: { of, text: '거울' } }));
+  expect(byText).toMatchObject({ item_id: 'mirror', match: 'search' });
+});
+
+test('a guess is asked back', async () => {
+  const { clarification } = await look(input({ confidence: 0.4 }));
+  expect(clarification?.options.length).toBeGreaterThan(1);
+});
+
+test('every look-up is timed by how it found the rules', async () => {
+  const metrics = createMetrics({ app: 'test', processMetrics: false });
+  await look(input({}), 800, metrics);
+  await look(input({}), 800, metrics);
+  await look(input({ item_id: null, item_name: 'zzz', subcategory: 'zzz' }, { question: '' }), 800, metrics);
+  const { values } = await metrics.retrievalSeconds.get();
+  const counts = values.filter(({ metricName }) => metricName?.endsWith('_count'));
+  expect(counts.map(({ labels, value }) => [labels.by, value])).toEqual([
+    ['id', 2],
+    ['category', 1],
+  ]);
 });
 
 test('the same request gives the same context', async () => {

@@ -1,11 +1,21 @@
-import { buildContext } from '@bunri/knowledge';
-import type { Handler } from '@bunri/runtime';
+import { buildContext, shippedKnowledge } from '@bunri/knowledge';
+import type { Handler, Metrics } from '@bunri/runtime';
+
+interface Dependencies {
+  readonly tokenBudget: number;
+  readonly metrics: Pick<Metrics, 'retrievalSeconds'>;
+}
 
 /** Looks up the rules for what vision saw. Nothing is awaited: the rules are in memory, and a look-up takes a few ms. */
-export function makeHandler({ tokenBudget }: { tokenBudget: number }): Handler<'rag'> {
+export function makeHandler({ tokenBudget, metrics }: Dependencies): Handler<'rag'> {
+  // Before the first job, and not in it.
+  const knowledge = shippedKnowledge();
   return async ({ request, vision }) => {
-    const { question, locale } = request;
-    const output = buildContext({ classification: vision.classification, question, locale, tokenBudget });
+    const { question, locale, clarifies: chosen } = request;
+    const started = performance.now();
+    const { classification } = vision;
+    const output = buildContext({ classification, question, locale, tokenBudget, chosen }, knowledge);
+    metrics.retrievalSeconds.observe({ by: output.match }, (performance.now() - started) / 1000);
     return { output, cached: false };
   };
 }

@@ -4,5 +4,6 @@ import { makeHandler } from './handler.ts';
 
 runApp('rag-worker', configSchema, process.env, async (app) => {
   const redis = openRedis(app, 'consumer');
-  await serveWorker(app, 'rag', redis, makeHandler({ tokenBudget: app.config.CONTEXT_TOKEN_BUDGET }));
+  const { config, metrics } = app;
+  await serveWorker(app, 'rag', redis, makeHandler({ tokenBudget: config.CONTEXT_TOKEN_BUDGET, metrics }));
 });

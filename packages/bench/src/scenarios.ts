@@ -2,6 +2,7 @@ import type { Scenario } from './scenario.ts';
 import { growth } from './scenarios/growth.ts';
 import { hit } from './scenarios/hit.ts';
 import { idle } from './scenarios/idle.ts';
+import { lookup } from './scenarios/lookup.ts';
 import { normalise } from './scenarios/normalise.ts';
 import { overhead } from './scenarios/overhead.ts';
 import { same } from './scenarios/same.ts';
@@ -22,6 +23,7 @@ export const scenarios: readonly Scenario[] = [
   submit,
   sse,
   growth,
+  lookup,
   start,
   simulate,
 ];

@@ -1,102 +1,133 @@
-import type { Classification, Context, Locale } from '@bunri/queue-contracts';
+import type { Classification, Context, Locale, Outcome } from '@bunri/queue-contracts';
+import { groupOf, readCases, sharedRules } from './cases.ts';
 import { catalogue as shipped, type Catalogue } from './catalogue.ts';
-import type { Group, Rule } from './schema.ts';
-import { buildIndex, byScore, search, type SearchHit, type SearchIndex } from './search.ts';
-import { choose, fit, sentenceTokens } from './select.ts';
+import { clarify } from './clarify.ts';
+import { identify, isSeen, mentionedItems, type Chosen, type Knowledge } from './identify.ts';
+import type { Group, Item, Rule } from './schema.ts';
+import { search } from './search.ts';
+import { buildIndex } from './search-index.ts';
+import { choose, fit, movingRule } from './select.ts';
+import { fillCondition, makeSituationReader, type SituationReader } from './situations.ts';
 import { questionTopics } from './topics.ts';
+import { tellingWords } from './wording.ts';
 import { normalise } from './words.ts';
 
 export interface ContextRequest {
   readonly classification: Classification;
   readonly question: string;
   readonly locale: Locale;
-  /** Estimated tokens that the sentences may take together; at least `minTokenBudget`. */
+  /** Tokens (o200k) that the sentences may take together as they are quoted to a model; at least `minTokenBudget`. */
   readonly tokenBudget: number;
+  /** What the person said that the thing is. */
+  readonly chosen?: Chosen | undefined;
 }
 
-/** What is looked up: a catalogue and the index of its names. */
-interface Knowledge {
-  readonly catalogue: Catalogue;
-  readonly index: SearchIndex;
-}
-
-/** The longest sentence fits (asserted over the data), so that a context is never empty. */
+/** The longest sentence fits (checked over the data), so that a context is never empty. */
 export const minTokenBudget = 80;
+/** Holds every step of any item, whatever the condition (checked over the data). */
+export const defaultTokenBudget = 800;
 
-/** From here on a search hit is taken for the item. */
-const matchThreshold = 0.65;
-/** From here on a hit is handed on as a candidate. */
-const candidateThreshold = 0.35;
-const candidateLimit = 5;
-/** The question names other things too (a sticker on it, the bin), so that it weighs less than what vision saw. */
-const questionWeight = 0.8;
-/** For an item of another category than vision's. */
-const otherCategoryWeight = 0.95;
 /** Below this confidence the confusions are told although nobody asked. */
 const sureConfidence = 0.7;
 
-export const knowledge: Knowledge = { catalogue: shipped, index: buildIndex(shipped.items) };
+interface Library extends Knowledge {
+  readonly readSituation: SituationReader;
+}
+
+/** A catalogue with everything that is derived from it to look things up. */
+function makeKnowledge(catalogue: Catalogue): Library {
+  return { catalogue, index: buildIndex(catalogue), readSituation: makeSituationReader(catalogue.situations) };
+}
+
+let ofShipped: Library | undefined;
+
+/** What is looked up in the shipped catalogue; built at the first call, which takes some 0.2 s of processor time. */
+export function shippedKnowledge(): Library {
+  return (ofShipped ??= makeKnowledge(shipped));
+}
 
 /**
- * The sentences of the rules that matter for this item, its condition and this question, within the token budget.
+ * The sentences of the rules that matter for this item, its condition and this question, within the token budget, and
+ * where the thing goes.
  *
- * The item is the classified one, else the best search hit, else unknown: then the rules of the category speak, and one
- * sentence says that the item is not certain. Pure: the same request gives the same context. Throws a RangeError for a
- * budget below `minTokenBudget`.
+ * The item is the chosen one, else the classified one, else the best search hit, else unknown: then the rules of the
+ * category speak, or of what the question says that it is made of, and one sentence says that the item is not certain.
+ * Where nothing supports a category there is no outcome. Where it is not certain what the thing is, and it
+ * matters, a clarification asks. Pure: the same request gives the same context. Throws a RangeError for a budget below
+ * `minTokenBudget`.
  */
-export function buildContext(request: ContextRequest, { catalogue, index }: Knowledge = knowledge): Context {
-  const { classification, question, locale, tokenBudget } = request;
+export function buildContext(request: ContextRequest, library: Library = shippedKnowledge()): Context {
+  const { classification, question, locale, tokenBudget, chosen } = request;
   if (tokenBudget < minTokenBudget) {
     throw new RangeError(`tokenBudget must be at least ${minTokenBudget}, got ${tokenBudget}`);
   }
-  const known = classification.item_id === null ? undefined : catalogue.itemById.get(classification.item_id);
-  const hits = known === undefined ? findItem(index, classification, question) : [];
-  const [best] = hits;
-  const found = known ?? (best !== undefined && best.score >= matchThreshold ? best.item : undefined);
+  const { catalogue, index, readSituation } = library;
+  const asked = search(index, question, { limit: Infinity });
+  const {
+    item,
+    match,
+    hits,
+    doubts,
+    isConfirmed = false,
+  } = identify(library, { classification, question, asked, chosen });
+  const clarification = clarify(doubts, locale);
 
-  const rules = found?.rules ?? categoryRules(catalogue, classification);
-  const mentioned = new Set(
-    search(index, question, { limit: candidateLimit })
-      .filter(({ score }) => score >= matchThreshold)
-      .map(({ item }) => item.id),
-  );
-  const chosen = choose(rules, {
-    condition: classification.condition,
-    topics: questionTopics(question, catalogue.topics),
-    mentioned,
-    unsure: known === undefined || classification.confidence < sureConfidence,
+  const condition = fillCondition(classification.condition, readSituation(question));
+  const runs = index.readRuns(question);
+  const words = tellingWords(runs, item, catalogue.phrasing);
+  // Of a thing that nobody has seen, what it is made of may be said.
+  const group = item !== undefined || isSeen(classification) ? undefined : groupOf(catalogue, runs);
+  const place = item ?? group ?? (isSeen(classification) ? classification : undefined);
+  const rules = item?.rules ?? unknownRules(catalogue, group, classification);
+  const topics = questionTopics(question, catalogue.topics);
+  const cases = readCases(library, item, question, words);
+  const choices = choose([...rules, ...sharedRules(catalogue, item, topics, words)], {
+    condition,
+    topics,
+    words,
+    cases,
+    mentioned: mentionedItems(asked),
+    unsure: !isConfirmed && (match !== 'id' || classification.confidence < sureConfidence),
   });
-  const sentences = fit(chosen, locale, tokenBudget);
+  const { sentences, tokens } = fit(choices, locale, tokenBudget);
   return {
-    item_id: found?.id ?? null,
-    item_name: found?.names[locale] ?? classification.item_name,
-    match: known !== undefined ? 'id' : found !== undefined ? 'search' : 'category',
-    candidates: hits.map(({ item, score }) => ({
-      item_id: item.id,
-      item_name: item.names[locale],
+    item_id: item?.id ?? null,
+    item_name: item?.names[locale] ?? classification.item_name,
+    match,
+    candidates: hits.map(({ item: { id, names }, score }) => ({
+      item_id: id,
+      item_name: names[locale],
       score: Math.round(score * 1000) / 1000,
     })),
+    ...(isConfirmed && { confirmed: true as const }),
+    ...(place && { outcome: decide(catalogue, rules, { condition, cases }, place) }),
+    ...(clarification ? { clarification } : {}),
     sentences,
     catalogue_version: catalogue.version,
-    tokens: sentences.reduce((sum, sentence) => sum + sentenceTokens(sentence), 0),
+    tokens,
   };
 }
 
-function findItem(index: SearchIndex, classification: Classification, question: string): SearchHit[] {
-  const best = new Map<string, SearchHit>();
-  const collect = (query: string, strict: boolean, weight: number) => {
-    for (const { item, score } of search(index, query, { limit: Infinity, strict })) {
-      const category = item.wasteCategory === classification.waste_category ? 1 : otherCategoryWeight;
-      const weighted = score * weight * category;
-      if (weighted > (best.get(item.id)?.score ?? 0)) best.set(item.id, { item, score: weighted });
-    }
-  };
-  collect(classification.item_name, true, 1);
-  collect(question, false, questionWeight);
-  return [...best.values()]
-    .filter(({ score }) => score >= candidateThreshold)
-    .toSorted(byScore)
-    .slice(0, candidateLimit);
+/** Where the thing goes: as its item, its group or its classification says, unless its condition sends it elsewhere. */
+function decide(
+  { groupById }: Catalogue,
+  rules: readonly Rule[],
+  state: Parameters<typeof movingRule>[1],
+  usual: Item | Group | Classification,
+): Outcome {
+  const move = movingRule(rules, state);
+  const group = move === undefined ? undefined : groupById.get(move.to);
+  if (move !== undefined && group !== undefined) {
+    return { waste_category: group.wasteCategory, subcategory: group.subcategory, rule_id: move.rule.id };
+  }
+  const waste_category = 'wasteCategory' in usual ? usual.wasteCategory : usual.waste_category;
+  return { waste_category, subcategory: usual.subcategory, rule_id: null };
+}
+
+/** What holds for a thing that is no item: the rules of its group, of its category, or that it has to be asked about. */
+function unknownRules(catalogue: Catalogue, group: Group | undefined, classification: Classification): readonly Rule[] {
+  if (group !== undefined) return [...group.rules, ...catalogue.genericRules];
+  return isSeen(classification) ? categoryRules(catalogue, classification) : catalogue.genericRules;
 }
 
 /** Rules of the group that the subcategory names; else what holds for every recyclable, or for the category's groups. */

@@ -1,14 +1,13 @@
 import type { Locale, WasteCategory } from '@bunri/queue-contracts';
 import { catalogue } from './catalogue.ts';
-import { knowledge } from './context.ts';
+import { shippedKnowledge } from './context.ts';
 import type { Item, Names } from './schema.ts';
 import { search } from './search.ts';
 
 export { catalogue } from './catalogue.ts';
-export { buildContext, minTokenBudget, type ContextRequest } from './context.ts';
+export { buildContext, defaultTokenBudget, minTokenBudget, shippedKnowledge, type ContextRequest } from './context.ts';
 export { cataloguePrompt, publicItems, publicItemsSchema, type PublicItems } from './listing.ts';
 export type { Item, Names, Rule, Source } from './schema.ts';
-export { estimateTokens } from './tokens.ts';
 
 /** First 12 hex digits of the SHA-256 of the data; belongs into every cache key that depends on the rules. */
 export const catalogueVersion: string = catalogue.version;
@@ -29,7 +28,7 @@ export interface ItemMatch {
 
 /** Items whose Korean or English names share words with the query, best first, at most `limit`. */
 export function searchItems(query: string, locale: Locale = 'ko', limit = 5): ItemMatch[] {
-  return search(knowledge.index, query, { limit }).map(({ item, score }) => ({
+  return search(shippedKnowledge().index, query, { limit }).map(({ item, score }) => ({
     item_id: item.id,
     item_name: item.names[locale],
     score,

@@ -3,11 +3,16 @@ import { locales } from '@bunri/queue-contracts';
 import { catalogue } from './catalogue.ts';
 import { cataloguePrompt, publicItems, publicItemsSchema } from './listing.ts';
 
-test('the prompt lists every item once, one line each, with five fields', () => {
+test('the prompt lists every item once, under its category and stream', () => {
   const lines = cataloguePrompt().split('\n');
-  expect(lines).toHaveLength(catalogue.items.length);
-  for (const line of lines) expect(line.split(' | ')).toHaveLength(5);
-  expect(lines).toContain('milk-carton | 우유팩(일반팩) | Milk carton | recyclable | 종이팩');
+  const headings = lines.filter((line) => line.startsWith('## '));
+  expect(new Set(headings).size).toBe(headings.length);
+  const listed = lines.filter((line) => !line.startsWith('## ')).map((line) => line.split(': ')[0]);
+  expect(listed).toHaveLength(catalogue.items.length);
+  expect(new Set(listed)).toEqual(new Set(catalogue.items.map(({ id }) => id)));
+  const carton = lines.indexOf('milk-carton: 우유팩(일반팩)');
+  const above = lines.slice(0, carton).findLast((line) => line.startsWith('## '));
+  expect(above).toBe('## recyclable | 종이팩');
 });
 
 test('the prompt is the same at every call', () => {

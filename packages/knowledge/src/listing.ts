@@ -4,14 +4,13 @@ import { catalogue as shipped, type Catalogue } from './catalogue.ts';
 import { sourceSchema } from './schema.ts';
 
 /**
- * Every item as one line `id | Korean | English | category | subcategory`. The same text in every process of one
- * version, so that it can stand in the static prefix of a prompt, where a provider's prefix cache serves it.
+ * Every item as one line `id: Korean name` under a heading `## category | subcategory`. The same text in every process of
+ * one version, so that it can stand in the static prefix of a prompt, where a provider's prefix cache serves it.
  */
 export function cataloguePrompt({ items }: Catalogue = shipped): string {
-  return items
-    .map(({ id, names, wasteCategory, subcategory }) =>
-      [id, names.ko, names.en, wasteCategory, subcategory].join(' | '),
-    )
+  const streams = Map.groupBy(items, ({ wasteCategory, subcategory }) => `## ${wasteCategory} | ${subcategory}`);
+  return [...streams]
+    .flatMap(([heading, members]) => [heading, ...members.map(({ id, names }) => `${id}: ${names.ko}`)])
     .join('\n');
 }
 

@@ -1,4 +1,4 @@
-import { contextSentenceSchema, situations, wasteCategories } from '@bunri/queue-contracts';
+import { contextSentenceSchema, situations, wasteCategories, type Locale } from '@bunri/queue-contracts';
 import * as z from 'zod';
 
 /** The shapes of the files under `data/`. Unknown keys are errors, so that a typing mistake never hides a rule. */
@@ -36,7 +36,7 @@ export const ruleFileSchema = z
     /** The item that this one is taken for; only on confusions. */
     item: slug.optional(),
     when: whenSchema.optional(),
-    /** The group in which the thing goes where the condition is seen, if that is not its own. */
+    /** The group in which the thing goes where the condition is seen, or the question tells of the case, if not its own. */
     to: slug.optional(),
     /** Topics (keys of `topics.json`) of a question that this rule answers. */
     about: z.array(slug).default([]),
@@ -49,7 +49,10 @@ export const ruleFileSchema = z
     'a confusion, and nothing else, names an item',
   )
   .refine((rule) => rule.kind !== 'condition' || rule.when !== undefined, 'a condition says when it applies')
-  .refine((rule) => rule.kind === 'condition' || rule.to === undefined, 'only a condition sends a thing elsewhere');
+  .refine(
+    (rule) => rule.to === undefined || ['condition', 'exception', 'prohibition'].includes(rule.kind),
+    'only a condition, an exception or a prohibition sends a thing elsewhere',
+  );
 
 const itemFileSchema = z.strictObject({
   id: slug,
@@ -87,6 +90,63 @@ export const topicsFileSchema = z.record(slug, wordLists);
 /** Words that may be several things: whoever says only this is asked which one it is. */
 export const ambiguousFileSchema = z.array(z.strictObject({ words: wordLists, items: z.array(slug).min(2).max(5) }));
 
+/** Which words of a question say in which state a thing is. A Korean phrase is parts that begin words, in this order. */
+export const situationsFileSchema = z.strictObject({
+  readings: z.array(
+    z
+      .strictObject({
+        tag: z.enum(Object.keys(situations) as (keyof typeof situations)[]),
+        value: z.string(),
+        /** The value that a denial says. */
+        not: z.string().optional(),
+        ko: z.array(z.string().min(1)),
+        en: z.array(z.string().min(1)),
+      })
+      .refine(({ tag, value, not }) => {
+        const values: readonly string[] = situations[tag];
+        return values.includes(value) && (not === undefined || values.includes(not));
+      }, 'a reading says one of the values of its tag'),
+  ),
+  negations: wordLists,
+  /** Words that may stand before a phrase. */
+  adverbs: wordLists,
+  /** Korean words behind, English words before a phrase that make a thing to do of it. */
+  actions: wordLists,
+  counters: wordLists,
+  /** Plurals that a number measures and does not count. */
+  units: wordLists,
+  numerals: z.strictObject({ one: z.array(z.string().min(1)), several: z.array(z.string().min(1)) }),
+});
+
+/** What people put around the name of a thing, and what they say that is none. */
+export const phrasingFileSchema = z.strictObject({
+  /** Whole words, and beginnings of words, that never name a thing. */
+  noise: z.strictObject({ words: wordLists, stems: wordLists }),
+  /** Collection streams, named as where a thing may go (종이로, "with plastics"). */
+  streams: wordLists,
+  /** Those of the streams that may stand alone behind the thing ("is an umbrella metal?"). */
+  materials: wordLists,
+  /** Where a thing is put (종량제봉투에). */
+  bins: wordLists,
+  /** Things that are mostly part of another: a question about them is about the thing that they are on. */
+  parts: wordLists,
+  /** Korean words behind, English words before what describes the thing (우유가 담긴 병, "bag of rice"). */
+  links: wordLists,
+  /** What is left on or in a thing, and is the thing only where nothing else is. */
+  residues: wordLists,
+  /** Kinds of things, said of a thing (가스레인지 폐가전). */
+  kinds: wordLists,
+  /** Words for what a thing is made of: the names that items have for it, and the group that takes it where no item is known. */
+  substances: z.array(
+    z.strictObject({ words: wordLists, materials: z.array(z.string().min(1)).min(1), group: slug.optional() }),
+  ),
+  /** What is done to a part; Korean beginnings of words. */
+  handling: wordLists,
+});
+
+/** Rule id → tokens of the sentence as it is quoted to a model, in Korean and in English. */
+export const tokenCountsFileSchema = z.record(z.string(), z.tuple([z.int().positive(), z.int().positive()]));
+
 export const sourceSchema = z.strictObject({
   id: slug,
   title: z.string().min(1),
@@ -99,6 +159,8 @@ export const sourceSchema = z.strictObject({
 });
 
 export type Source = z.infer<typeof sourceSchema>;
+export type SituationsFile = z.infer<typeof situationsFileSchema>;
+export type Phrasing = z.infer<typeof phrasingFileSchema>;
 export type Names = z.infer<typeof bilingual>;
 export type WordLists = z.infer<typeof wordLists>;
 type RuleFile = z.infer<typeof ruleFileSchema>;
@@ -110,13 +172,23 @@ export interface DataFiles {
   readonly topics: z.input<typeof topicsFileSchema>;
   readonly sources: readonly z.input<typeof sourceSchema>[];
   readonly ambiguous: z.input<typeof ambiguousFileSchema>;
+  readonly situations: SituationsFile;
+  readonly phrasing: Phrasing;
+  /** Written by `npm run knowledge:check -- --write`. */
+  readonly tokenCounts: z.input<typeof tokenCountsFileSchema>;
 }
 
 /** A rule with the version of its source. */
-export type Rule = RuleFile & { readonly version: string };
+export type Rule = RuleFile & {
+  readonly version: string;
+  /** Of the sentence as it is quoted to a model; undefined where nobody has counted it yet. */
+  readonly tokens: Readonly<Record<Locale, number>> | undefined;
+};
 
 export interface Item {
   readonly id: string;
+  /** Id of the group that it belongs to. */
+  readonly group: string;
   readonly names: Names;
   readonly aliases: WordLists;
   readonly misspellings?: WordLists | undefined;
@@ -131,6 +203,8 @@ export interface Group {
   readonly id: string;
   readonly names: Names;
   readonly wasteCategory: (typeof wasteCategories)[number];
+  /** Korean term of the collection stream. */
+  readonly subcategory: string;
   /** The group's own term and those of its items that differ. */
   readonly subcategories: readonly string[];
   readonly rules: readonly Rule[];

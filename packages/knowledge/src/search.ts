@@ -1,21 +1,9 @@
+import { closest } from './jamo.ts';
+import { link } from './link.ts';
 import type { Item } from './schema.ts';
-import { latinStems, nameTokens, queryTokens } from './words.ts';
-
-/** One name of an item as tokens, with the sum of their weights. */
-interface Variant {
-  readonly item: Item;
-  readonly tokens: readonly string[];
-  readonly weight: number;
-}
-
-/** Names and aliases by their tokens. */
-export interface SearchIndex {
-  readonly postings: ReadonlyMap<string, readonly Variant[]>;
-  /** Of each token: the fewer items have it, the heavier. */
-  readonly weights: ReadonlyMap<string, number>;
-  /** Of a word that no item has, in a strict search: as much as one that a single item has. */
-  readonly unknownWeight: number;
-}
+import type { SearchIndex, Variant } from './search-index.ts';
+import type { Word } from './reader.ts';
+import { bigrams, nounForms } from './words.ts';
 
 export interface SearchHit {
   readonly item: Item;
@@ -25,58 +13,83 @@ export interface SearchHit {
 
 interface SearchOptions {
   readonly limit: number;
-  /** Words that no item has lower the score: right for a name (고양이 모래 is not 모래), wrong for a whole question. */
+  /** Words that no item has lower the score: right for a name (고양이 모래 is not 모래), too hard for a whole question. */
   readonly strict?: boolean;
 }
 
-export function buildIndex(items: readonly Item[]): SearchIndex {
-  const named = items.map((item) => ({ item, lists: tokenLists(item) }));
-  const frequency = new Map<string, number>();
-  for (const { lists } of named) {
-    for (const token of new Set(lists.flat())) frequency.set(token, (frequency.get(token) ?? 0) + 1);
-  }
-  const weights = new Map([...frequency].map(([token, count]) => [token, Math.log(1 + items.length / count)]));
-  const postings = new Map<string, Variant[]>();
-  for (const { item, lists } of named) {
-    for (const tokens of lists) {
-      const variant = { item, tokens, weight: weigh(weights, tokens, 0) };
-      for (const token of tokens) {
-        const variants = postings.get(token);
-        if (variants) variants.push(variant);
-        else postings.set(token, [variant]);
-      }
-    }
-  }
-  return { postings, weights, unknownWeight: Math.log(1 + items.length) };
+/** A word as it is looked up. */
+interface Term {
+  readonly text: string;
+  /** Words of one phrase are about one thing, and the last of them is what it is: 유리병 뚜껑 is a lid. */
+  readonly phrase: number;
+  readonly attribute: boolean;
+  /** It stood next to the word before it. */
+  readonly adjoins: boolean;
+  /** Less than 1 where a slip of the pen was mended. */
+  readonly trust: number;
+  readonly isKnown: boolean;
 }
+
+/** What a name has in common with the query. */
+interface Shared {
+  readonly phrases: Set<number>;
+  common: number;
+  lastTerm: number;
+}
+
+/** Who writes more tells a story: the thing stands at its beginning. */
+const maxTerms = 40;
+const mendedTrust = 0.9;
+/** Of a word in a question that no item has, beside one that it has. */
+const unknownShare = 0.3;
+/** A name that is not the last of its phrase says more about the thing, and is not it. */
+const modifierPlace = 0.85;
+const attributePlace = 0.8;
+/** What is named first is mostly what the question is about. */
+const laterPlace = 0.02;
+/** For what is not named, where the thing is. */
+const besideScore = 0.6;
+/** For what is named besides the thing. */
+const mentionedScore = 0.66;
+/** A word of a rule finds an item, but never beats a name. */
+const ruleScore = 0.45;
 
 /**
  * Items whose names share words with the query, best first. A name scores by how much of it the query holds, and half of
- * that again by how much of the query it explains, so that 유리병 beats 유리.
+ * that again by how much of its phrase it explains, so that 유리병 beats 유리.
  */
 export function search(index: SearchIndex, query: string, { limit, strict = false }: SearchOptions): SearchHit[] {
-  const { words, variants, across } = queryTokens(query);
-  const unknown = strict ? index.unknownWeight : 0;
-  // Variants are several readings of the same syllables, so that the heaviest counts for all.
-  const readings = [...variants].map((variant) => index.weights.get(variant) ?? unknown);
-  const total = weigh(index.weights, words, unknown) || Math.max(0, ...readings);
-  if (total === 0) return [];
-  const shared = new Map<Variant, number>();
-  for (const token of new Set([...words, ...variants, ...across])) {
-    for (const variant of index.postings.get(token) ?? []) {
-      if (across.has(token) && variant.tokens.length === 1) continue;
-      shared.set(variant, (shared.get(variant) ?? 0) + (index.weights.get(token) ?? 0));
-    }
-  }
+  const terms = toTerms(index, index.read(query).slice(0, maxTerms), strict);
+  const totals = phraseTotals(index, terms, strict);
   const best = new Map<Item, number>();
-  for (const [{ item, weight }, common] of shared) {
-    const score = Math.min(1, common / weight) * (0.5 + 0.5 * Math.min(1, common / total));
-    best.set(item, Math.max(score, best.get(item) ?? 0));
+  for (const [variant, shared] of shareTokens(index, terms)) {
+    const total = [...shared.phrases].reduce((sum, phrase) => sum + (totals.get(phrase) ?? 0), 0);
+    const explained = total === 0 ? 1 : Math.min(1, shared.common / total);
+    const covered = Math.min(1, shared.common / variant.weight);
+    const score = covered * (0.5 + 0.5 * explained) * variant.share * placeOf(terms, shared);
+    // Sums of the same weights in another order differ in the last digit.
+    const rounded = Math.round(score * 1e6) / 1e6;
+    best.set(variant.item, Math.max(rounded, best.get(variant.item) ?? 0));
   }
+  for (const { item, score } of ruleHits(index, terms)) best.set(item, Math.max(score, best.get(item) ?? 0));
+  if (!strict) preferNamed(index, query, best);
   return [...best]
     .map(([item, score]) => ({ item, score }))
     .toSorted(byScore)
     .slice(0, limit);
+}
+
+/** What the question clearly names as its thing comes before what merely shares words with it. */
+function preferNamed(index: SearchIndex, query: string, best: Map<Item, number>): void {
+  const linked = link(index, query);
+  if (linked === undefined) return;
+  const { things, mentioned, isClear, isAside } = linked;
+  for (const [item, score] of best) {
+    if (isClear && !things.has(item)) best.set(item, Math.min(score, besideScore));
+  }
+  for (const item of mentioned) best.set(item, Math.max(mentionedScore, best.get(item) ?? 0));
+  const isShared = things.size > 1 || isAside;
+  for (const [item, score] of things) best.set(item, isShared ? score : Math.max(score, best.get(item) ?? 0));
 }
 
 /** Best first; equal scores by id, so that the order never depends on the data's. */
@@ -84,18 +97,94 @@ export function byScore(a: SearchHit, b: SearchHit): number {
   return b.score - a.score || (a.item.id < b.item.id ? -1 : 1);
 }
 
-/** Tokens of every name; a Korean name such as "CD·비디오테이프" also counts by each of its parts. */
-function tokenLists({ names, aliases }: Item): string[][] {
-  const all = [names.ko, names.en, ...aliases.ko, ...aliases.en, ...names.ko.split(/[·()]/)];
-  const lists = all.flatMap((name) => {
-    const stems = latinStems(name);
-    return stems.length > 1 ? [nameTokens(name), [stems.join('')]] : [nameTokens(name)];
+/** Takes off particles, mends slips, and ends a phrase where a particle does; a name given by itself is one phrase. */
+function toTerms(index: SearchIndex, words: readonly Word[], isName: boolean): Term[] {
+  let phrase = -1;
+  let ended = true;
+  return words.map((word, position) => {
+    const adjoins = position > 0 && words[position - 1]?.phrase === word.phrase && !ended;
+    if (!adjoins && (!isName || position === 0)) phrase++;
+    const { text, trust, particle } = known(index, word.text);
+    ended = particle;
+    return { text, phrase, attribute: word.attribute, adjoins, trust, isKnown: index.known.has(text) };
   });
-  const distinct = new Map(lists.map((tokens) => [tokens.join(' '), tokens]));
-  distinct.delete('');
-  return [...distinct.values()];
 }
 
-function weigh(weights: ReadonlyMap<string, number>, tokens: Iterable<string>, unknown: number): number {
-  return [...tokens].reduce((sum, token) => sum + (weights.get(token) ?? unknown), 0);
+function known(index: SearchIndex, word: string): { text: string; trust: number; particle: boolean } {
+  const forms = /^[가-힣]/.test(word) ? nounForms(word) : [word];
+  const isKnown = (form: string) => index.known.has(form);
+  const exact = forms.find(isKnown);
+  if (exact !== undefined) return { text: exact, trust: 1, particle: exact !== word };
+  for (const form of forms) {
+    const mended = closest(index.spellings, form);
+    if (mended !== undefined) return { text: mended, trust: mendedTrust, particle: form !== word };
+  }
+  const [, bare] = forms;
+  return { text: bare !== undefined && bare.length > 1 ? bare : word, trust: 1, particle: bare !== undefined };
+}
+
+function tokensOf(text: string): string[] {
+  return /^[가-힣]/.test(text) ? bigrams(text) : [text];
+}
+
+/** Weight of each phrase: what a name would have to explain of it. */
+function phraseTotals(index: SearchIndex, terms: readonly Term[], strict: boolean): Map<number, number> {
+  const totals = new Map<number, number>();
+  const counted = new Set<string>();
+  for (const { text, phrase } of terms) {
+    if (counted.has(text)) continue;
+    counted.add(text);
+    const weights = tokensOf(text).map((token) => index.weights.get(token));
+    const isUnknown = weights.every((weight) => weight === undefined);
+    const missing = strict ? index.unknownWeight : 0;
+    const sum = weights.reduce<number>((total, weight) => total + (weight ?? missing), 0);
+    const added = isUnknown && !strict ? unknownShare * index.unknownWeight : sum;
+    totals.set(phrase, (totals.get(phrase) ?? 0) + added);
+  }
+  return totals;
+}
+
+function shareTokens(index: SearchIndex, terms: readonly Term[]): Map<Variant, Shared> {
+  const shared = new Map<Variant, Shared>();
+  const seen = new Set<string>();
+  const add = (token: string, at: number, alone: boolean, trust: number) => {
+    if (seen.has(token)) return;
+    seen.add(token);
+    const { phrase = 0 } = terms[at] ?? {};
+    for (const variant of index.postings.get(token) ?? []) {
+      if (!alone && variant.tokens.length === 1) continue;
+      const entry = shared.get(variant) ?? { phrases: new Set([phrase]), common: 0, lastTerm: at };
+      entry.phrases.add(phrase);
+      entry.common += (index.weights.get(token) ?? 0) * trust;
+      entry.lastTerm = Math.max(entry.lastTerm, at);
+      shared.set(variant, entry);
+    }
+  };
+  for (const [at, { text, trust }] of terms.entries()) for (const token of tokensOf(text)) add(token, at, true, trust);
+  for (const [at, { text, adjoins }] of terms.entries()) {
+    const before = terms[at - 1];
+    if (before === undefined || !adjoins) continue;
+    const isHangul = /^[가-힣]/.test(text) && /^[가-힣]/.test(before.text);
+    // Letters that meet across a space make 우유 팩 the same as 우유팩, but are no word alone: 이거 울퉁불퉁 has no 거울.
+    const token = isHangul ? `${before.text.slice(-1)}${text.slice(0, 1)}` : `${before.text}${text}`;
+    add(token, at, !isHangul || (before.text.length === 1 && text.length === 1), 1);
+  }
+  return shared;
+}
+
+function placeOf(terms: readonly Term[], { phrases, lastTerm }: Shared): number {
+  const term = terms[lastTerm];
+  const isHead = !terms.slice(lastTerm + 1).some(({ phrase, isKnown }) => isKnown && phrase === term?.phrase);
+  const first = Math.min(...phrases);
+  const order = 1 - Math.min(3, first) * laterPlace;
+  return order * (isHead ? 1 : modifierPlace) * (term?.attribute === true ? attributePlace : 1);
+}
+
+function ruleHits(index: SearchIndex, terms: readonly Term[]): SearchHit[] {
+  const all = new Set(terms.map(({ text }) => text));
+  const found = new Map<Item, number>();
+  for (const word of all) {
+    for (const item of index.ruleWords.get(word) ?? []) found.set(item, (found.get(item) ?? 0) + 1);
+  }
+  return [...found].map(([item, count]) => ({ item, score: (ruleScore * (count + 1)) / (all.size + 1) }));
 }

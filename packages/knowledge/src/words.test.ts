@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { latinStems, nameTokens, normalise, queryTokens, stem } from './words.ts';
+import { allStems, bigrams, compact, nounForms, normalise, stem } from './words.ts';
 
 test.each([
   ['bottles', 'bottle'],
@@ -15,22 +15,28 @@ test.each([
   expect(stem(plural)).toBe(stem(singular));
 });
 
-test('"can" is a thing, unless it is a verb', () => {
-  expect(latinStems('How can I throw away this can?')).toEqual(['can']);
-  expect(latinStems('Where can the bottle go')).toEqual(['bottle']);
+test('stems are of Latin words and numbers only', () => {
+  expect(allStems('LED전구 2 Boxes')).toEqual(['led', '2', 'box']);
 });
 
 test('decomposed Hangul, as file names of a Mac have it, is read as composed', () => {
   expect(normalise('우유팩'.normalize('NFD'))).toBe('우유팩');
 });
 
-test('a name of one syllable is its own token', () => {
-  expect(nameTokens('약')).toEqual(['약']);
-  expect([...queryTokens('약은 어디에').variants]).toEqual(['약']);
+test('spacing, case and marks make no other name', () => {
+  expect(compact('CD·비디오 테이프')).toBe(compact('cd비디오테이프'));
 });
 
-test('a bigram across a space is kept apart from those within words', () => {
-  const { words, across } = queryTokens('우유 팩');
-  expect([...words]).toEqual(['우유']);
-  expect([...across]).toEqual(['유팩']);
+test('a word of one syllable is its own token', () => {
+  expect(bigrams('약')).toEqual(['약']);
+  expect(bigrams('우유팩')).toEqual(['우유', '유팩']);
+});
+
+test.each([
+  ['약은', '약'],
+  ['우유팩에서는', '우유팩'],
+  ['영수증인가오', '영수증'],
+  ['종이', '종이'],
+])('%s is read as %s', (word, noun) => {
+  expect(nounForms(word)).toContain(noun);
 });

@@ -1,21 +1,12 @@
-/** Korean particles that may follow a one-syllable noun (약은, 책을). */
-const particles = new Set(['은', '는', '이', '가', '을', '를', '도', '만', '의', '에', '로', '과', '와', '랑']);
-
-/** Words of English questions that say nothing about the thing; without its verb use, "can" stays a thing of metal. */
-const stopWords = new Set(
-  'a an the this that these those it its my your of to in on for with and or is are was be do does should must how what where which when i we you they throw away dispose discard put out go goes into from at'.split(
-    ' ',
-  ),
-);
-const modalCan = /\b(?:how|where|what)?\s*can (?=(?:i|you|we|it|this|that|these|those|they|be|the|my)\b)/g;
+import { fold } from './jamo.ts';
 
 export function normalise(text: string): string {
   return text.normalize('NFC').toLowerCase();
 }
 
-/** Hangul of a text in one run, so that 우유 팩 and 우유팩 are the same. */
-function hangulOnly(text: string): string {
-  return normalise(text).replaceAll(/[^가-힣]/g, '');
+/** A name as it is compared: folded letters and numbers, nothing between them. */
+export function compact(text: string): string {
+  return fold(normalise(text)).replaceAll(/[^\p{L}\p{N}]/gu, '');
 }
 
 /** Plural endings come off: bottles → bottle, batteries → battery, boxes → box. */
@@ -31,50 +22,32 @@ export function allStems(text: string): string[] {
   return (normalise(text).match(/[a-z0-9]+/g) ?? []).map(stem);
 }
 
-/** Stems of the Latin words and numbers of a text, without stop words. */
-export function latinStems(text: string): string[] {
-  const words =
-    normalise(text)
-      .replaceAll(modalCan, ' ')
-      .match(/[a-z0-9]+/g) ?? [];
-  return words.filter((word) => !stopWords.has(word)).map(stem);
+/** The folded Hangul words of a text. */
+export function hangulWords(text: string): string[] {
+  return fold(normalise(text)).match(/[가-힣]+/g) ?? [];
 }
 
-function bigrams(run: string): string[] {
+/** Neighbouring letters of a run; a single letter stands for itself. */
+export function bigrams(run: string): string[] {
+  if (run.length === 1) return [run];
   return Array.from({ length: Math.max(0, run.length - 1) }, (_, index) => run.slice(index, index + 2));
 }
 
-/** What is looked up of a name: Hangul bigrams (a one-syllable name is its own token) and Latin stems. */
-export function nameTokens(name: string): string[] {
-  const run = hangulOnly(name);
-  const hangul = run.length === 1 ? [run] : bigrams(run);
-  return [...new Set([...hangul, ...latinStems(name)])];
-}
+/** Particles and endings of 이다 that follow a noun. Longer ones first, so that 에서는 is not read as 는. */
+const endings = [
+  '이니까|니까|이라서|라서|이라도|이길래|이었|였던|째로|째|말고|대로|이든|든|인거|인건|인|이라고|라고|인가요|인가|인데요|인데|인지|이에요|예요|에요|이예요|입니다|이야|이고|이면|이라|이나|이랑|이요|이죠|일까요|일까|같은|처럼|까지|부터|보다|마다|라도|밖에|하고|한테',
+  '에서는|에서도|에서|에다가|에다|에는|에도|에|으로는|으로도|으로|로는|로도|로|들은|들이|들을|들도|들|은요|는요|은|는|이|가|을|를|도|만|의|과|와|랑|요|나|면|야',
+]
+  .join('|')
+  .split('|')
+  .map(fold)
+  .toSorted((a, b) => b.length - a.length);
+const endingsByLetter = Map.groupBy(endings, (ending) => ending.slice(-1));
 
-interface QueryTokens {
-  /** Bigrams within a word, and Latin stems. */
-  readonly words: ReadonlySet<string>;
-  /** One-syllable words, with or without a particle, and short neighbours joined (감 씨, 감씨; power bank, powerbank). */
-  readonly variants: ReadonlySet<string>;
-  /** Bigrams across a space: they make 우유 팩 the same as 우유팩, but are no word alone (이거 울퉁불퉁 has no 거울). */
-  readonly across: ReadonlySet<string>;
-}
-
-/** What is looked up of a question. */
-export function queryTokens(text: string): QueryTokens {
-  const words = normalise(text).match(/[가-힣]+/g) ?? [];
-  const stems = latinStems(text);
-  const syllables = words
-    .filter((word) => word.length === 1 || (word.length === 2 && particles.has(word.slice(1))))
-    .map((word) => word.slice(0, 1));
-  const inside = new Set([...words.flatMap(bigrams), ...stems]);
-  const joined = neighbours(words)
-    .filter((pair) => pair.length === 2)
-    .concat(neighbours(stems));
-  const across = bigrams(words.join('')).filter((bigram) => !inside.has(bigram) && !joined.includes(bigram));
-  return { words: inside, variants: new Set([...syllables, ...joined]), across: new Set(across) };
-}
-
-function neighbours(words: readonly string[]): string[] {
-  return words.slice(1).map((word, index) => `${words[index]}${word}`);
+/** The readings of a Korean word as a noun: as it stands, and without each particle that may be one, shortest ending last. */
+export function nounForms(word: string): string[] {
+  const stripped = (endingsByLetter.get(word.slice(-1)) ?? []).flatMap((ending) =>
+    word.length > ending.length && word.endsWith(ending) ? [word.slice(0, -ending.length)] : [],
+  );
+  return [word, ...new Set(stripped)];
 }
