@@ -3,6 +3,7 @@ import {
   conditionSchema,
   wasteCategories,
   type Classification,
+  type Condition,
   type Engine,
   type Locale,
 } from '@bunri/queue-contracts';
@@ -16,6 +17,8 @@ export const subcategories: ReadonlyMap<string, Classification['waste_category']
 );
 
 const itemNameLimit = 60;
+const mostCandidates = 4;
+const mostOthers = 5;
 
 /**
  * What the model is asked to fill in. Ranges and lengths are left to `classify`: strict mode refuses some of these
@@ -27,7 +30,10 @@ export const visionAnswerSchema = z.strictObject({
   subcategory: z.enum([...subcategories.keys()]).nullable(),
   item_name: z.string(),
   confidence: z.number(),
-  condition: z.strictObject(conditionSchema.shape),
+  candidates: z.array(z.strictObject({ item_id: z.string(), confidence: z.number() })),
+  others: z.array(z.strictObject({ item_id: z.string().nullable(), item_name: z.string() })),
+  // Strict mode knows no optional property.
+  condition: z.strictObject(conditionSchema.required().shape),
 });
 export type VisionAnswer = z.infer<typeof visionAnswerSchema>;
 
@@ -38,8 +44,14 @@ export type VisionAnswer = z.infer<typeof visionAnswerSchema>;
  * @throws TransientError `model_output_invalid` for an item that is not in the catalogue.
  */
 export function classify(answer: VisionAnswer, locale: Locale, engine: Engine): Classification {
-  const confidence = Math.min(1, Math.max(0, answer.confidence));
-  const { item_id, waste_category, condition } = answer;
+  const seen = {
+    confidence: probability(answer.confidence),
+    ...candidatesOf(answer, locale),
+    ...othersOf(answer, locale),
+    condition: knownOnly(answer.condition),
+    engine,
+  };
+  const { item_id, waste_category } = answer;
   if (item_id === null) {
     const fallbackName = categoryNames[waste_category];
     return {
@@ -49,9 +61,7 @@ export function classify(answer: VisionAnswer, locale: Locale, engine: Engine): 
       item_id,
       // The model may have read the name off the photo, where anybody can have written anything.
       item_name: asData(answer.item_name, itemNameLimit) || fallbackName[locale],
-      confidence,
-      condition,
-      engine,
+      ...seen,
     };
   }
   const item = itemById(item_id);
@@ -66,10 +76,44 @@ export function classify(answer: VisionAnswer, locale: Locale, engine: Engine): 
     subcategory: item.subcategory,
     item_id: item.id,
     item_name: item.names[locale],
-    confidence,
-    condition,
-    engine,
+    ...seen,
   };
+}
+
+function probability(written: number): number {
+  return Math.min(1, Math.max(0, written));
+}
+
+/** What else it may be. An id that the catalogue does not know helps nobody, and is no reason to pay for another call. */
+function candidatesOf({ item_id, candidates }: VisionAnswer, locale: Locale): Pick<Classification, 'candidates'> {
+  const distinct = new Map(
+    candidates
+      .toSorted((a, b) => a.confidence - b.confidence)
+      .flatMap(({ item_id: id, confidence }) => {
+        const item = id === item_id ? undefined : itemById(id);
+        const candidate = { item_id: id, item_name: item?.names[locale] ?? '', confidence: probability(confidence) };
+        return item ? [[id, candidate] as const] : [];
+      }),
+  );
+  const kept = [...distinct.values()].toSorted((a, b) => b.confidence - a.confidence).slice(0, mostCandidates);
+  return kept.length > 0 ? { candidates: kept } : {};
+}
+
+function othersOf({ others }: VisionAnswer, locale: Locale): Pick<Classification, 'others'> {
+  const kept = others
+    .map(({ item_id, item_name }) => {
+      const item = item_id === null ? undefined : itemById(item_id);
+      return { item_id: item?.id ?? null, item_name: item?.names[locale] ?? asData(item_name, itemNameLimit) };
+    })
+    .filter(({ item_name }) => item_name !== '')
+    .slice(0, mostOthers);
+  return kept.length > 0 ? { others: kept } : {};
+}
+
+/** The four tags that every answer has, and of the others those that say something. */
+function knownOnly({ cap, rinsed, contamination, label, ...further }: VisionAnswer['condition']): Condition {
+  const known = Object.fromEntries(Object.entries(further).filter(([, value]) => value !== 'unknown'));
+  return { cap, rinsed, contamination, label, ...known };
 }
 
 /** The named stream, if there is one and it belongs to the named category. */

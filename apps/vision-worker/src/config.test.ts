@@ -13,7 +13,7 @@ test('with the required settings alone, the defaults are used', () => {
 test('every problem is named at once', () => {
   const wrong = { VISION_REASONING_EFFORT: 'enormous', MODEL_PRICES: '{oops' };
   expect(() => parseConfig(configSchema, wrong)).toThrow(
-    /REDIS_URL: is required[^]*S3_BUCKET: is required[^]*OPENAI_API_KEY: is required[^]*MODEL_PRICES: must be JSON[^]*VISION_REASONING_EFFORT: /,
+    /REDIS_URL: is required[^]*S3_BUCKET: is required[^]*MODEL_PRICES: must be JSON[^]*VISION_REASONING_EFFORT: [^]*OPENAI_API_KEY: is required/,
   );
 });
 
@@ -33,3 +33,22 @@ test.each(['[]', '{"mine":{"input":1}}', '{"mine":{"input":-1,"cachedInput":1,"o
     expect(() => parseConfig(configSchema, { ...required, MODEL_PRICES })).toThrow(/MODEL_PRICES: /);
   },
 );
+
+test('the local model needs no key, and has room for itself', () => {
+  const { OPENAI_API_KEY: _key, ...keyless } = required;
+  const config = parseConfig(configSchema, { ...keyless, VISION_MODEL: 'local' });
+  expect(config).toMatchObject({
+    OPENAI_API_KEY: undefined,
+    LOCAL_MODEL_MEMORY_MIB: 384,
+    LOCAL_MODEL_IDLE_MINUTES: 60,
+  });
+});
+
+test.each([
+  ['a remote first choice', {}],
+  ['a remote first choice with the local model behind it', { VISION_FALLBACKS: 'local' }],
+  ['a remote fallback', { VISION_MODEL: 'local', VISION_FALLBACKS: 'primary:gpt-4o' }],
+])('%s needs the key', (_what, env) => {
+  const { OPENAI_API_KEY: _key, ...keyless } = required;
+  expect(() => parseConfig(configSchema, { ...keyless, ...env })).toThrow(/^ {2}OPENAI_API_KEY: is required/m);
+});

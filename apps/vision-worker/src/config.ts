@@ -1,14 +1,16 @@
 import * as z from 'zod';
 import {
   fallbackSettings,
+  localModelSettings,
   modelApiSettings,
   modelSettings,
+  optionalModelKey,
   processSettings,
   spendingSettings,
   storageSettings,
   workerSettings,
 } from '@bunri/runtime';
-import { checkFallbacks, limitSetting, priceSetting } from '@bunri/engines';
+import { checkFallbacks, hasModelKey, limitSetting, missingModelKey, priceSetting } from '@bunri/engines';
 
 export const configSchema = z
   .object({
@@ -16,6 +18,8 @@ export const configSchema = z
     ...storageSettings,
     ...workerSettings,
     ...modelApiSettings,
+    OPENAI_API_KEY: optionalModelKey,
+    ...localModelSettings,
     ...spendingSettings,
     MODEL_PRICES: priceSetting,
     MODEL_LIMITS: limitSetting,
@@ -23,6 +27,7 @@ export const configSchema = z
     VISION_REASONING_EFFORT: modelSettings.VISION_REASONING_EFFORT,
     VISION_FALLBACKS: fallbackSettings.VISION_FALLBACKS,
   })
+  .refine(hasModelKey('VISION_MODEL', 'VISION_FALLBACKS'), missingModelKey)
   .superRefine(checkFallbacks('VISION_FALLBACKS', 'VISION_MODEL'));
 
 export type ReasoningEffort = NonNullable<z.infer<typeof configSchema>['VISION_REASONING_EFFORT']>;

@@ -95,15 +95,15 @@ async function setUp(faults: FaultPlan = []) {
 }
 
 test.each([
-  { locale: 'ko', question: '음료수 캔은 어떻게 버려요?' },
-  { locale: 'en', question: 'Where does this drink can go?' },
+  { locale: 'ko', question: '영수증은 어떻게 버려요?' },
+  { locale: 'en', question: 'Where does this receipt go?' },
 ] as const)('a photo and a question in $locale become a classification that the stage accepts', async (given) => {
   const { ask, simulator } = await setUp();
   const { output } = await ask(given.question, given.locale);
   expect(stages.vision.output.safeParse(output).error).toBeUndefined();
   expect(output.classification).toMatchObject({
-    item_id: 'beverage-can',
-    item_name: itemById('beverage-can')?.names[given.locale],
+    item_id: 'receipt',
+    item_name: itemById('receipt')?.names[given.locale],
     engine: { provider: 'simulator', model: 'simulator/gpt-5' },
   });
   // Instructions and catalogue, and the photo.

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { createModelLinks, type ModelLinks, type ModelLinksOptions } from '@bunri/engines';
+import { createModelLinks, type ChainLink, type ModelLinks, type ModelLinksOptions } from '@bunri/engines';
 import { stages } from '@bunri/queue-contracts';
 import type { VisionAnswer } from './classify.ts';
 import type { configSchema } from './config.ts';
@@ -15,6 +15,7 @@ const timeoutMs = stages.vision.timeoutMs - 2_000;
 export function createVisionModels(
   settings: Settings,
   shared: Pick<ModelLinksOptions<never, never>, 'redis' | 'metrics' | 'log'>,
+  local?: ChainLink<VisionTask, VisionAnswer>,
 ): ModelLinks<VisionTask, VisionAnswer> {
   const { VISION_REASONING_EFFORT: effort } = settings;
   return createModelLinks({
@@ -24,6 +25,7 @@ export function createVisionModels(
     fallbacks: settings.VISION_FALLBACKS,
     timeoutMs,
     manner: effort,
+    local,
     buildCall: (task: VisionTask, isFirst) => visionCall(task, isFirst ? effort : undefined),
   });
 }

@@ -22,7 +22,20 @@ const answer: VisionAnswer = {
   subcategory: null,
   item_name: 'bottle',
   confidence: 0.8,
-  condition: { cap: 'on', rinsed: 'no', contamination: 'none', label: 'on' },
+  candidates: [],
+  others: [],
+  condition: {
+    cap: 'on',
+    rinsed: 'no',
+    contamination: 'none',
+    label: 'on',
+    contents: 'empty',
+    attachments: 'none',
+    damage: 'none',
+    size: 'bag',
+    hazard: 'none',
+    quantity: 'one',
+  },
 };
 
 function inputOf(

@@ -1,6 +1,8 @@
 import {
   assertPricedForReplay,
   callChain,
+  localName,
+  rulesName,
   type Chain,
   type ChainDeps,
   type ChainLink,
@@ -61,7 +63,7 @@ export function makeHandler(deps: VisionDeps): Handler<'vision'> {
  */
 function chainFor({ request: { replay } }: Input, { models, prices }: VisionDeps): Chain<VisionTask, VisionAnswer> {
   if (!replay) return models.chain;
-  if (replay.llmModel !== undefined) assertPricedForReplay(prices, replay.llmModel);
+  if (replay.llmModel !== undefined && replay.llmModel !== rulesName) assertPricedForReplay(prices, replay.llmModel);
   return [replay.visionModel === undefined ? models.chain[0] : models.forModel(replay.visionModel)];
 }
 
@@ -87,7 +89,9 @@ async function look(
       recall,
       task: async () => ({ image: await readImage(deps, input, signal), question, locale }),
       accept: async (said, link) => {
-        const engine = { ...said.engine, prompt_version: promptVersions.vision };
+        // The local model is asked without a prompt.
+        const isAsked = said.engine.provider !== localName;
+        const engine = { ...said.engine, ...(isAsked && { prompt_version: promptVersions.vision }) };
         const classification = classify(said.value, locale, engine);
         // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
         await deps.cache.set(cacheName, visionCacheKey(input, link), classification);

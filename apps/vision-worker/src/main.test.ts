@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { createStorage } from '@bunri/runtime';
+import {
+  cleanupModelsMessage,
+  closeRedis,
+  connectConsumer,
+  createKeys,
+  createLogger,
+  createStorage,
+} from '@bunri/runtime';
 import { freePort, startProcess } from '@bunri/testkit';
 
+const log = createLogger({ app: 'test', level: 'error', silent: true });
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 
 async function environment(): Promise<Record<string, string | undefined>> {
@@ -49,4 +57,27 @@ test('a model without a price is told at the start, before any call is paid', as
   const worker = await startProcess({ name: 'vision-worker', args: [main], env });
   expect(await worker.exited).toEqual({ code: 1, signal: null });
   expect(worker.output()).toContain('gpt-unheard-of');
+}, 30_000);
+
+test('with the local model the worker starts without a key of any model API, holds nothing yet, and stops cleanly', async () => {
+  const port = await freePort();
+  const readyUrl = `http://127.0.0.1:${port}/readyz`;
+  const { OPENAI_API_KEY: _key, ...keyless } = await environment();
+  const { REDIS_URL = '', REDIS_PREFIX = '' } = keyless;
+  const env = { ...keyless, PORT: String(port), VISION_MODEL: 'local' };
+  const worker = await startProcess({ name: 'vision-worker', args: [main], env, readyUrl });
+  try {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/bunri_local_models_loaded\{[^}]*model="materials"[^}]*\} 0/);
+    const control = connectConsumer({ url: REDIS_URL, name: 'test', log });
+    const { control: channel } = createKeys(REDIS_PREFIX);
+    // The hourly word of the scheduler reaches it.
+    while ((await control.publish(channel, cleanupModelsMessage)) < 2);
+    while (!worker.output().includes('idle models were unloaded'))
+      await new Promise((resolve) => setImmediate(resolve));
+    await closeRedis(control);
+    expect(await worker.stop('SIGTERM')).toEqual({ code: 0, signal: null });
+  } finally {
+    await worker.stop('SIGKILL');
+  }
 }, 30_000);

@@ -1,4 +1,4 @@
-import { assertPriced } from '@bunri/engines';
+import { assertPriced, localName } from '@bunri/engines';
 import {
   createSpending,
   openCache,
@@ -11,11 +11,12 @@ import {
 import { configSchema } from './config.ts';
 import { createVisionModels } from './engine.ts';
 import { makeHandler } from './handler.ts';
+import { openLocal } from './local.ts';
 
 runApp('vision-worker', configSchema, process.env, async (app) => {
   const { config, metrics, log } = app;
   const { MODEL_PRICES: prices, REDIS_PREFIX: prefix } = config;
-  assertPriced(prices, config.VISION_MODEL);
+  if (config.VISION_MODEL !== localName) assertPriced(prices, config.VISION_MODEL);
 
   const redis = openRedis(app, 'consumer');
   const storage = openStorage(app);
@@ -24,7 +25,7 @@ runApp('vision-worker', configSchema, process.env, async (app) => {
     storage,
     cache: openCache(app, redis),
     flights: openSingleFlight(app, 'vision', redis),
-    models: createVisionModels(config, { redis, metrics, log }),
+    models: createVisionModels(config, { redis, metrics, log }, openLocal(app)),
     spending: createSpending({ redis, prefix, caps, metrics, log }),
     prices,
     metrics,

@@ -18,12 +18,12 @@ test('the instructions are the same bytes in every call, so that the provider ca
 test('instructions that change raise their version, so that no cache answers for the old ones', () => {
   // What comes from the catalogue has a version of its own in every key.
   const own = instructions.replace(/# Waste categories[^]*(?=# Output)/, '');
-  expect([promptVersions.vision, sha256(own).slice(0, 12)]).toEqual(['1', '145eee5f6f76']);
+  expect([promptVersions.vision, sha256(own).slice(0, 12)]).toEqual(['2', '804833b9aa14']);
 });
 
 test('the instructions name every item, category and subcategory that may be answered', () => {
   const lines = instructions.split('\n');
-  for (const { id } of catalogue.items) expect(lines.some((line) => line.startsWith(`${id} | `))).toBe(true);
+  for (const { id } of catalogue.items) expect(lines.some((line) => line.startsWith(`${id}: `))).toBe(true);
   for (const name of [...wasteCategories, ...subcategories.keys()]) expect(instructions).toContain(`\n- ${name}, `);
 });
 

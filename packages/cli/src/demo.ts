@@ -1,4 +1,4 @@
-// `npm run demo -- [photo] [question] [--locale ko|en] [--json] [--keep] [--fresh] [--verbose]`
+// `npm run demo -- [photo] [question] [--locale ko|en] [--simulator] [--json] [--keep] [--fresh] [--verbose]`
 import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import type { Locale } from '@bunri/queue-contracts';
@@ -14,13 +14,15 @@ Starts bunri on this machine, sends it a photo and a question, and shows how the
 Without a photo it sends one that it draws itself.
 
   --locale ko|en  language of the answer (ko)
+  --simulator     let a simulator make up the answers that models would give
   --json          print the finished resource as JSON on standard output, progress on standard error
   --keep          leave everything running after the answer, until Ctrl-C
   --fresh         forget what earlier demos stored
   --verbose       show the apps' log lines
 
 Given servers are used where set: REDIS_URL, S3_ENDPOINT with S3_BUCKET, S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY,
-OPENAI_API_KEY with OPENAI_BASE_URL. What is not set is embedded; without a key a simulator stands in for the model API.
+OPENAI_API_KEY with OPENAI_BASE_URL. What is not set is embedded; without a key a small model on this machine estimates what
+the thing is made of, and the guidance is made from the rules alone.
 `;
 
 const questions: Record<Locale, string> = { ko: '이거 어떻게 버려요?', en: 'How do I throw this away?' };
@@ -29,6 +31,7 @@ interface DemoOptions {
   readonly photo: string | undefined;
   readonly question: string;
   readonly locale: Locale;
+  readonly simulator: boolean;
   readonly json: boolean;
   readonly keep: boolean;
   readonly fresh: boolean;
@@ -41,6 +44,7 @@ function parseOptions(args: string[]): DemoOptions | 'help' {
     allowPositionals: true,
     options: {
       locale: { type: 'string', default: 'ko' },
+      simulator: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       fresh: { type: 'boolean', default: false },
@@ -65,7 +69,9 @@ async function demo(options: DemoOptions, stopping: AbortSignal): Promise<number
     if (options.fresh) await rm(dir, { recursive: true, force: true });
     const startedAt = performance.now();
     const starting = startSystem({
-      env: process.env,
+      // A simulator that is asked for answers, whatever key is set.
+      env: options.simulator ? { ...process.env, OPENAI_API_KEY: undefined } : process.env,
+      withoutKey: options.simulator ? 'simulator' : 'built-in',
       dataDir: dir,
       onLine: (app, line) => {
         if (options.verbose) process.stderr.write(`${app}: ${line}\n`);

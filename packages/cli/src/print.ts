@@ -2,6 +2,14 @@ import { stageOrder, type Resource } from '@bunri/queue-contracts';
 import type { Progress } from './api-client.ts';
 import type { BunriSystem } from './system.ts';
 
+/** What answers without a model API, and what it cannot do. */
+const builtIn = [
+  'The answer below is real, and an ESTIMATE: a small model on this machine tells which of eight materials the photo shows,',
+  'and the guidance is made from the disposal rules without a language model. It does not recognise things or their condition;',
+  'styrofoam, film, batteries, lamps, electronics and clear or coloured PET it cannot tell. Name the thing in the question, or',
+  'set OPENAI_API_KEY for a model that sees it; --simulator shows made-up answers of such a model.',
+];
+
 export type Printer = ReturnType<typeof printer>;
 
 /** Writes the demo's text: for people on standard output, or beside the JSON on standard error. */
@@ -17,11 +25,13 @@ export function printer({ json }: { json: boolean }) {
       const kind = (embedded: boolean) => (embedded ? 'embedded' : 'given');
       line(`Redis      ${system.redis.url} (${kind(system.redis.embedded)})`);
       line(`S3         ${system.s3.endpoint} (${kind(system.s3.embedded)})`);
-      line(`Model API  ${system.modelApiUrl}${system.simulator ? ' (simulator)' : ''}`);
+      if (system.modelApiUrl) line(`Model API  ${system.modelApiUrl}${system.simulator ? ' (simulator)' : ''}`);
+      else line('Models     none but the local vision model; no key of a model API is set');
       line(`Apps       ${[...system.apps.keys()].join(', ')}; ready after ${seconds(ms)}`);
       if (system.simulator) {
-        line('The answer below is SIMULATED: no OPENAI_API_KEY is set, so a simulator stands in for the model API.');
+        line('The answer below is SIMULATED: a simulator stands in for the model API and makes it up.');
       }
+      if (!system.modelApiUrl) for (const text of builtIn) line(text);
       line();
     },
 
@@ -64,12 +74,15 @@ function printAnswer(resource: Resource, line: (text?: string) => void): void {
     return;
   }
   const percent = Math.round(classification.confidence * 100);
-  const simulated = classification.engine.provider === 'simulator';
-  line(`${classification.item_name} · ${classification.subcategory} · ${percent} %${simulated ? ' · simulated' : ''}`);
+  const { provider, model } = classification.engine;
+  const by = provider === 'simulator' ? ' · simulated' : provider === 'local' ? ` · estimated by ${model}` : '';
+  line(`${classification.item_name} · ${classification.subcategory} · ${percent} %${by}`);
   line(guidance.answer);
   for (const [i, step] of guidance.steps.entries()) line(`  ${i + 1}. ${step.text} [${step.rule_ids.join(', ')}]`);
   for (const warning of guidance.warnings) line(`  ! ${warning}`);
   for (const question of guidance.missing) line(`  ? ${question}`);
+  const labels = resource.clarification?.options.map(({ label }) => label) ?? [];
+  if (labels.length > 0) line(`    ${labels.join(' · ')}`);
   const total = stageOrder.reduce(
     (sum, name) => sum + (resource.stages.find((s) => s.name === name)?.duration_ms ?? 0),
     0,

@@ -99,6 +99,30 @@ test('fifty people who send the same photo at once are answered by one call of e
   }
 });
 
+test('what a person says that the thing is goes on from rag, once, and their feedback becomes a case', async () => {
+  const { id } = await submit();
+  const seen = () => (system.simulator?.calls() ?? []).filter(({ kind }) => kind === 'vision').length;
+  const before = seen();
+  const post = async (path: string, body: object) =>
+    await fetch(`${system.apiUrl}/v1/classifications/${id}/${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  const answers = await Promise.all([1, 2].map(async () => await post('clarify', { item_id: 'milk-carton' })));
+  const [first, second] = (await Promise.all(answers.map(async (answer) => await answer.json()))) as { id: string }[];
+  expect(first?.id).toBe(second?.id);
+  await followRequest(system.apiUrl, first?.id ?? '', () => undefined);
+  const corrected = await getResource(system.apiUrl, first?.id ?? '');
+  expect(corrected).toMatchObject({ status: 'completed', clarifies: id });
+  expect(corrected.guidance?.outcome?.subcategory).toBe('종이팩');
+  expect(seen()).toBe(before);
+
+  expect((await post('feedback', { item_id: 'milk-carton' })).status).toBe(200);
+  const cases = await (await fetch(`${system.apiUrl}/v1/admin/feedback`)).text();
+  expect(JSON.parse(cases.trim())).toMatchObject({ id: `feedback-${id}`, expect: { item_id: 'milk-carton' } });
+});
+
 test('every app serves health, readiness and its metrics', async () => {
   for (const [app, origin] of system.probes) {
     for (const path of ['/healthz', '/readyz', '/metrics']) {

@@ -19,6 +19,11 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface SystemOptions {
   /** Where given servers, keys and settings come from; what is absent is embedded. */
   readonly env: Environment;
+  /**
+   * What answers where no key of a model API is given: the simulator, or what ships with bunri, which is the local vision
+   * model and guidance from the rules alone. Default `simulator`.
+   */
+  readonly withoutKey?: 'simulator' | 'built-in';
   /** Keeps the data of embedded servers; without it they keep nothing. */
   readonly dataDir?: string;
   /** Latency of the model API simulator in ms, from and to. */
@@ -43,9 +48,10 @@ export interface BunriSystem {
   readonly apiUrl: string;
   readonly redis: { url: string; prefix: string; embedded: boolean };
   readonly s3: { endpoint: string; bucket: string; embedded: boolean };
-  /** Undefined where a real model API is used. */
+  /** Undefined where no simulator is used. */
   readonly simulator: ModelApiSimulator | undefined;
-  readonly modelApiUrl: string;
+  /** Undefined where no model API is used. */
+  readonly modelApiUrl: string | undefined;
   /** One process an app, by its name; a replaced one stands here after `restart`. */
   readonly apps: Map<AppName, RunningProcess>;
   /** Probe origin of each app. */
@@ -80,11 +86,11 @@ export async function startSystem(options: SystemOptions): Promise<BunriSystem> 
 }
 
 async function start(
-  { env, dataDir, latency, seed, bundled = false, launch: launchOf = () => ({}), onLine }: SystemOptions,
+  { env, dataDir, latency, seed, withoutKey, bundled = false, launch: launchOf = () => ({}), onLine }: SystemOptions,
   stops: Release[],
   stop: BunriSystem['stop'],
 ): Promise<BunriSystem> {
-  const model = await openModelApi(env, { latency, seed }, stops);
+  const model = await openModels(env, { latency, seed, withoutKey }, stops);
   // Simulated answers are kept apart: a cache must never give one where a real model was asked.
   const prefix = env['REDIS_PREFIX'] ?? (model.simulator ? '{bunri-demo-simulated}' : '{bunri-demo}');
   const redis = await openRedis(env, prefix, dataDir, stops);
@@ -188,13 +194,19 @@ async function openS3(env: Environment, dataDir: string | undefined, stops: Rele
   };
 }
 
-async function openModelApi(
+type ModelChoice = { [K in 'latency' | 'seed' | 'withoutKey']: SystemOptions[K] | undefined };
+
+async function openModels(
   env: Environment,
-  { latency, seed = 1 }: { latency: SystemOptions['latency']; seed: number | undefined },
+  { latency, seed = 1, withoutKey = 'simulator' }: ModelChoice,
   stops: Release[],
 ) {
   if (env['OPENAI_API_KEY']) {
     return { settings: {}, simulator: undefined, url: env['OPENAI_BASE_URL'] ?? 'https://api.openai.com/v1' };
+  }
+  if (withoutKey === 'built-in') {
+    const settings = { VISION_MODEL: env['VISION_MODEL'] ?? 'local', LLM_MODEL: env['LLM_MODEL'] ?? 'rules' };
+    return { settings, simulator: undefined, url: undefined };
   }
   const simulator = await startModelApiSimulator({
     seed,

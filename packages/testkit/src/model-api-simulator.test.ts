@@ -64,6 +64,12 @@ test('each rule of the call becomes a step that cites it, in the language of the
   });
 });
 
+test('however many rules a call holds, the answer has three sentences behind its marker, as guidance asks', async () => {
+  const text = [1, 2, 3, 4].map((i) => `[rule:can.${i}] Rinse it. Flatten it.`).join('\n');
+  const { answer } = JSON.parse((await answered(await call(callBody(text)))).text) as { answer: string };
+  expect(answer).toBe('[simulated] Rinse it. Flatten it. Rinse it.');
+});
+
 const itemSchema = {
   type: 'object',
   properties: {
@@ -92,6 +98,15 @@ test.each([
 ])('%s picks the line of the catalogue that it names', async (text, expected) => {
   const response = await answered(await call(itemCall(text, await drawSamplePhoto())));
   expect(JSON.parse(response.text)).toMatchObject(expected);
+});
+
+test('a catalogue may have its category as a heading', async () => {
+  const grouped =
+    '# Catalogue\n## general | 일반종량제\ntissue: 휴지\n## recyclable | 무색페트병\npet-bottle: 페트병\n# Output\nnote: x';
+  const body = { ...itemCall('이 페트병은 어떻게 버리나요?', await drawSamplePhoto()), instructions: grouped };
+  const response = await answered(await call(body));
+  const said: unknown = JSON.parse(response.text);
+  expect(said).toMatchObject({ item_id: 'pet-bottle', item_name: '페트병', category: 'recyclable', cap: 'unknown' });
 });
 
 test('the same image and text give the same answer, and another image need not', async () => {

@@ -63,19 +63,28 @@ const keptCatalogues = 8;
 function catalogueOf(instructions: string): readonly CatalogueLine[] {
   const known = catalogues.get(instructions);
   if (known !== undefined) return known;
-  const lines = instructions
-    .split('\n')
-    .map((line) =>
-      line
-        .replace(/^[-*\s]+/, '')
-        .split('|')
-        .map((cell) => cell.trim()),
-    )
-    .filter(([id = '', ...cells]) => cells.length >= 2 && /^[a-z0-9][a-z0-9_.:-]*$/.test(id))
-    .map((cells) => ({ cells, words: new Set(wordsOf(cells.join(' '))) }));
+  const lines = cellsOf(instructions).map((cells) => ({ cells, words: new Set(wordsOf(cells.join(' '))) }));
   if (catalogues.size >= keptCatalogues) catalogues.clear();
   catalogues.set(instructions, lines);
   return lines;
+}
+
+/**
+ * The cells of the catalogue's lines, `id | Korean name | English name | …`. Where lines are `id: Korean name` below a
+ * heading, the heading's cells stand behind, and the id says the English name.
+ */
+function cellsOf(instructions: string): string[][] {
+  let heading: string[] = [];
+  const cells = (text: string) => text.split('|').map((cell) => cell.trim());
+  return instructions.split('\n').flatMap((line) => {
+    const [, title] = /^#+ (.*\|.*)$/.exec(line) ?? [];
+    if (title !== undefined) heading = cells(title);
+    else if (line.startsWith('#')) heading = [];
+    const [, id = '', name = ''] = /^([a-z0-9-]+): (.+)$/.exec(line) ?? [];
+    if (id !== '' && heading.length > 0) return [[id, name.trim(), id.replaceAll('-', ' '), ...heading]];
+    const [first = '', ...others] = cells(line.replace(/^[-*\s]+/, ''));
+    return others.length >= 2 && /^[a-z0-9][a-z0-9_.:-]*$/.test(first) ? [[first, ...others]] : [];
+  });
 }
 
 /** The catalogue line that shares most with the question; without any such line one by chance. */
@@ -136,10 +145,10 @@ function resolveRef(root: JsonSchema, ref: string): JsonSchema {
   return found;
 }
 
-/** A value that the picked item's line names, else one by chance. */
+/** A value that the picked item's line names; `unknown` where that may be said, since nothing was looked at; else one by chance. */
 function pickEnum(values: readonly unknown[], place: string, { item, chance }: Material): unknown {
   const named = values.find((value) => typeof value === 'string' && item?.includes(value));
-  return named ?? values[Math.floor(chance(place) * values.length)];
+  return named ?? values.find((value) => value === 'unknown') ?? values[Math.floor(chance(place) * values.length)];
 }
 
 /** Between four fifths and all of the range, so that a confidence looks like that of a model that is fairly sure. */
@@ -177,9 +186,12 @@ function writeString(place: string, { language, item, rules }: Material): string
   if (name === 'item_id') return item?.[0] ?? 'unknown';
   if (name === 'item_name') return itemName ?? `simulated ${name}`;
   if (name !== 'answer') return `simulated ${name}`;
-  const sentences = rules.length > 0 ? rules.map(({ text }) => text) : [noRules[language]];
-  return `${marker[language]} ${sentences.join(' ')}`;
+  const sentences = rules.length > 0 ? rules.flatMap(({ text }) => text.split(/(?<=[.!?]) /)) : [noRules[language]];
+  return `${marker[language]} ${sentences.slice(0, mostSentences).join(' ')}`;
 }
+
+/** As many as guidance asks of a model. */
+const mostSentences = 3;
 
 const noRules = {
   ko: '이 요청에는 배출 규칙이 들어 있지 않습니다.',

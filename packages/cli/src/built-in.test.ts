@@ -1,0 +1,28 @@
+import { afterAll, expect, test } from '@jest/globals';
+import { resourceSchema } from '@bunri/queue-contracts';
+import { drawSamplePhoto } from '@bunri/testkit';
+import { followRequest, getResource, submitPhoto } from './api-client.ts';
+import { startSystem, type BunriSystem } from './system.ts';
+
+let system: BunriSystem | undefined;
+afterAll(async () => {
+  await system?.stop();
+});
+
+test('without any key a photo is really looked at, and the guidance says that no language model was asked', async () => {
+  const { PATH, REDIS_SERVER_BIN } = process.env;
+  system = await startSystem({ env: { PATH, REDIS_SERVER_BIN }, withoutKey: 'built-in' });
+  expect([system.simulator, system.modelApiUrl]).toEqual([undefined, undefined]);
+  const photo = { bytes: await drawSamplePhoto(), name: 'photo.jpg' };
+  const { id } = await submitPhoto(system.apiUrl, photo, { question: 'How do I throw this away?', locale: 'en' });
+  await followRequest(system.apiUrl, id, () => undefined);
+  const resource = resourceSchema.parse(await getResource(system.apiUrl, id));
+  expect(resource).toMatchObject({ status: 'completed', error: null });
+  expect(resource.classification?.engine.provider).toBe('local');
+  expect(resource.classification?.engine.model).toMatch(/^materials@/);
+  expect(resource.guidance?.answer).toContain('No language model was asked');
+  // Both are the first choice here: nothing stood in for anything, and nothing was paid.
+  expect(resource.stages.map(({ degraded }) => degraded)).toEqual([null, null, null, null]);
+  expect(resource.stages.find(({ name }) => name === 'llm')?.engine?.provider).toBe('rules');
+  expect(resource.usage.vision?.cost_usd).toBe(0);
+}, 60_000);
