@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
+import { killWithParent } from './kill-with-parent.ts';
 import { tailOfLines } from './lines.ts';
 import { findRedisServer } from './redis-binary.ts';
 
@@ -37,7 +38,8 @@ const stopTimeoutMs = 5_000;
 /**
  * Starts a private Redis server on loopback that never evicts a key, and waits until it answers.
  *
- * It ends with this process when that exits by itself; a process that may be ended by a signal calls `stop` for it.
+ * It ends with this process, however that ends; a process that may be ended by a signal calls `stop`, so that no temporary
+ * directory stays behind.
  */
 export async function startRedis(options: RedisOptions = {}): Promise<EmbeddedRedis> {
   const program = await findRedisServer(options.binary);
@@ -71,14 +73,14 @@ async function startOnPort(program: string, port: number, options: RedisOptions)
     child.once('error', () => resolve());
   });
 
-  const endWithThisProcess = () => {
-    child.kill('SIGKILL');
+  killWithParent(child);
+  const clearUp = () => {
     if (temporaryDir !== undefined) rmSync(temporaryDir, { recursive: true, force: true });
   };
-  process.once('exit', endWithThisProcess);
+  process.once('exit', clearUp);
   const stop = async () => {
     await endChild(child, ended);
-    process.off('exit', endWithThisProcess);
+    process.off('exit', clearUp);
     if (temporaryDir !== undefined) await rm(temporaryDir, { recursive: true, force: true });
   };
 

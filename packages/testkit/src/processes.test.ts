@@ -70,3 +70,37 @@ test('a program that ignores the signal is killed after the time allowed', async
   await up.promise;
   expect(await running.stop('SIGTERM', 50)).toEqual({ code: null, signal: 'SIGKILL' });
 });
+
+test('a program and a Redis server end with a parent that is killed', async () => {
+  const idle = await program('left', `setInterval(() => {}, 1000);`);
+  const module = (name: string) => JSON.stringify(new URL(name, import.meta.url).href);
+  const parent = `
+    import { startProcess } from ${module('processes.ts')};
+    import { startRedis } from ${module('embedded-redis.ts')};
+    const child = await startProcess({ name: 'left', args: [${JSON.stringify(idle)}], env: {} });
+    const redis = await startRedis({ dir: ${JSON.stringify(dir)} });
+    console.log(child.pid + ' ' + redis.pid);
+    setInterval(() => {}, 1000);
+  `;
+  const told = Promise.withResolvers<string>();
+  const { PATH, REDIS_SERVER_BIN } = process.env;
+  const running = await startProcess({
+    name: 'parent',
+    args: [await program('parent', parent)],
+    env: { PATH, REDIS_SERVER_BIN },
+    onLine: told.resolve,
+  });
+  const pids = (await told.promise).split(' ').map(Number);
+  expect(pids.every(isAlive)).toBe(true);
+  await running.stop('SIGKILL');
+  // Sent by somebody else in the next moment: the test's own time-out is the limit.
+  while (pids.some(isAlive)) await new Promise((resolve) => setTimeout(resolve, 10));
+}, 20_000);
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { killWithParent } from './kill-with-parent.ts';
 import { tailOfLines } from './lines.ts';
 
 export interface ProcessOptions {
@@ -39,7 +40,7 @@ const keptLines = 60;
 
 /**
  * Runs a TypeScript file of the workspace as a process of its own, from its source, and waits until it is ready.
- * It ends with this process when that exits by itself.
+ * It ends with this process, however that ends.
  *
  * @throws when it ends or stays silent before it is ready, with its last lines in the message; it is then gone.
  */
@@ -54,9 +55,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   log.follow(child.stdout);
   log.follow(child.stderr);
   const exited = exitOf(child);
-  const endWithThisProcess = () => child.kill('SIGKILL');
-  process.once('exit', endWithThisProcess);
-  void exited.then(() => process.off('exit', endWithThisProcess));
+  killWithParent(child);
 
   const running: RunningProcess = {
     pid: child.pid ?? 0,
