@@ -41,7 +41,7 @@ export interface SearchIndex {
 const maxRuleItems = 3;
 const laterShare = 0.002;
 
-/** Builds what `search` looks up. Takes tens of milliseconds: once a process. */
+/** Builds what `search` looks up. Takes about half a second of processor time: once a process. */
 export function buildIndex({ items, itemById, ambiguous, phrasing }: Catalogue): SearchIndex {
   const idle = new Set(phrasing.noise.words.en);
   const named = [

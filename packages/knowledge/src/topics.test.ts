@@ -1,8 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { catalogue } from './catalogue.ts';
-import { questionTopics } from './topics.ts';
+import { makeTopicReader } from './topics.ts';
 
-const topicsOf = (question: string) => [...questionTopics(question, catalogue.topics)];
+const readTopics = makeTopicReader(catalogue.topics);
+const topicsOf = (question: string) => [...readTopics(question)];
 
 test.each([
   ['라벨 떼야 돼요?', ['label']],
