@@ -93,6 +93,15 @@ test('an image behind a URL is not kept for the api, since it may change', async
   expect(names).toEqual(['answer']);
 });
 
+test("an answer on the local model's estimate is not kept for the api, which cannot tell one of its heads from the next", async () => {
+  const { handle, cache } = setUp();
+  const names: string[] = [];
+  cache.set = (name) => Promise.resolve(void names.push(name));
+  const local = { ...classification, engine: { provider: 'local', model: 'materials@1' } };
+  await handle({ ...input, vision: { ...vision, classification: local } });
+  expect(names).toEqual(['answer']);
+});
+
 test("an answer that a person's word on the thing went into is not kept for whoever asks the plain question", async () => {
   const { handle, cache } = setUp();
   const names: string[] = [];

@@ -1,4 +1,4 @@
-import type { Chain, ChainDeps, ModelLinks } from '@bunri/engines';
+import { localName, type Chain, type ChainDeps, type ModelLinks } from '@bunri/engines';
 import { nothingUsed, stages, type StageInput, type StageOutput } from '@bunri/queue-contracts';
 import {
   cacheKey,
@@ -91,13 +91,17 @@ function answerCacheKey(
   ]);
 }
 
-/** What the api may give to whoever asks the same: the first choices' answers alone, asked in the usual way. */
+/**
+ * What the api may give to whoever asks the same: the first choices' answers alone, asked in the usual way. None of the local
+ * model's, since the settings that the api knows do not tell one head of it from the next, and looking again costs nothing.
+ */
 async function keepRequest(
   { cache, answeredBy }: GuidanceDeps,
   { request, preprocess, vision, rag }: Input,
   llm: Output,
 ): Promise<void> {
   if (!mayKeepRequest(request) || vision.degraded || llm.degraded) return;
+  if (vision.classification.engine.provider === localName) return;
   const { source, question, locale } = request;
   const parts = { sha256: source.sha256, question, locale, visionModel: answeredBy.vision, llmModel: answeredBy.llm };
   await storeRequest(cache, parts, { preprocess, vision, rag, llm });

@@ -3,6 +3,7 @@ import {
   localLink,
   localName,
   readFallbacks,
+  watchGpuMemory,
   type ChainLink,
   type InferenceEngine,
 } from '@bunri/engines';
@@ -35,6 +36,7 @@ export function openLocal(app: App<Config>): ChainLink<VisionTask, VisionAnswer>
   });
   models.register(engine, expectedBytes);
   life.onStop('local models', async () => await models.close());
+  life.onStop('memory of the GPU', watchGpuMemory({ metrics, log }));
   const unloadIdle = async () => await models.unloadIdle();
   // Not waited for: while Redis is away the process lives, and says so in its probes.
   listenForModelCleanup(openRedis(app, 'subscriber'), createKeys(config.REDIS_PREFIX), unloadIdle, log).catch(

@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import {
@@ -64,11 +67,15 @@ test('with the local model the worker starts without a key of any model API, hol
   const readyUrl = `http://127.0.0.1:${port}/readyz`;
   const { OPENAI_API_KEY: _key, ...keyless } = await environment();
   const { REDIS_URL = '', REDIS_PREFIX = '' } = keyless;
-  const env = { ...keyless, PORT: String(port), VISION_MODEL: 'local' };
+  const dir = await mkdtemp(join(tmpdir(), 'bunri-gpu-'));
+  await writeFile(join(dir, 'nvidia-smi'), '#!/bin/sh\necho "1024, 16384"\n', { mode: 0o755 });
+  const env = { ...keyless, PATH: `${dir}:${process.env['PATH']}`, PORT: String(port), VISION_MODEL: 'local' };
   const worker = await startProcess({ name: 'vision-worker', args: [main], env, readyUrl });
   try {
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(metrics).toMatch(/bunri_local_models_loaded\{[^}]*model="materials"[^}]*\} 0/);
+    // Where a GPU answers, its memory is shown.
+    expect(metrics).toMatch(/bunri_gpu_memory_bytes\{[^}]*kind="used"[^}]*\} 1073741824/);
     const control = connectConsumer({ url: REDIS_URL, name: 'test', log });
     const { control: channel } = createKeys(REDIS_PREFIX);
     // The hourly word of the scheduler reaches it.
@@ -79,5 +86,6 @@ test('with the local model the worker starts without a key of any model API, hol
     expect(await worker.stop('SIGTERM')).toEqual({ code: 0, signal: null });
   } finally {
     await worker.stop('SIGKILL');
+    await rm(dir, { recursive: true });
   }
 }, 30_000);

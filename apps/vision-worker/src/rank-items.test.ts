@@ -98,6 +98,16 @@ test('a word for several things is narrowed by the material, and still asked bac
   expect(rankItems(estimateOf({ glass: 0.97 }), '뚜껑은 어떻게 해요?', 'ko').confidence).toBeLessThan(0.6);
 });
 
+test('a photo that speaks against all that a word may mean decides nothing: they stay the candidates', () => {
+  const answer = rankItems(estimateOf({ paper: 0.95 }), '이 숟가락 버려도 돼요?', 'ko');
+  expect(answer).toMatchObject({ item_id: null, confidence: 0.5 });
+  expect(answer.candidates.map(({ item_id }) => item_id).toSorted()).toEqual([
+    'disposable-cutlery',
+    'metal-cutlery',
+    'wooden-utensil',
+  ]);
+});
+
 test('an unfamiliar photo lowers every confidence, down to one that supports nothing', () => {
   const confidence = (familiarity: number) =>
     rankItems(estimateOf({ carton: 0.9 }, familiarity), '우유팩', 'ko').confidence;

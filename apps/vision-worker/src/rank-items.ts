@@ -90,7 +90,7 @@ const usualShares = [0.5, 0.25, 0.15, 0.1];
 const mostCandidates = 4;
 
 /** Raised with every change here that may change an answer; belongs into its cache key. */
-export const rankVersion = '1';
+export const rankVersion = '2';
 
 /** A material as it stands after what is known of the photo's familiarity. */
 interface Likely {
@@ -126,7 +126,8 @@ export function rankItems(estimate: MaterialEstimate, question: string, locale: 
   if (one?.support !== undefined && possible.length === 1) {
     return ofItem(one.item, Math.min(unsure, one.support), materials, locale);
   }
-  return ofMaterial(best, possible, materials, locale);
+  // Where the photo speaks against all of them it may be the one that errs.
+  return ofMaterial(best, possible.length > 0 ? possible : named, materials, locale);
 }
 
 /** What the question names: one item, or all that the same words may mean. */

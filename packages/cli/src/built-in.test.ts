@@ -9,9 +9,18 @@ afterAll(async () => {
   await system?.stop();
 });
 
+test('a remote model without a key is told by the name of the setting, and no process stays behind', async () => {
+  const { PATH, REDIS_SERVER_BIN } = process.env;
+  const env = { PATH, REDIS_SERVER_BIN, VISION_MODEL: 'gpt-5' };
+  await expect(startSystem({ env, withoutKey: 'built-in' })).rejects.toThrow(/OPENAI_API_KEY: is required/);
+  expect(process.getActiveResourcesInfo().filter((resource) => resource === 'ProcessWrap')).toEqual([]);
+}, 60_000);
+
 test('without any key a photo is really looked at, and the guidance says that no language model was asked', async () => {
   const { PATH, REDIS_SERVER_BIN } = process.env;
-  system = await startSystem({ env: { PATH, REDIS_SERVER_BIN }, withoutKey: 'built-in' });
+  // Set to nothing, as in a copy of .env.example whose lines are half filled in.
+  const empty = { OPENAI_API_KEY: '', VISION_MODEL: '', LLM_MODEL: '' };
+  system = await startSystem({ env: { PATH, REDIS_SERVER_BIN, ...empty }, withoutKey: 'built-in' });
   expect([system.simulator, system.modelApiUrl]).toEqual([undefined, undefined]);
   const photo = { bytes: await drawSamplePhoto(), name: 'photo.jpg' };
   const { id } = await submitPhoto(system.apiUrl, photo, { question: 'How do I throw this away?', locale: 'en' });

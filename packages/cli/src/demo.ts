@@ -127,7 +127,13 @@ async function main(): Promise<void> {
     process.stdout.write(usage);
     return;
   }
-  process.exitCode = await demo(options, stopping.signal);
+  try {
+    process.exitCode = await demo(options, stopping.signal);
+  } catch (error) {
+    // Ctrl-C reaches the apps as well, and one that has not started yet ends then: that is no failure.
+    if (!stopping.signal.aborted) throw error;
+    process.exitCode = 130;
+  }
 }
 
 main().catch((error: unknown) => {

@@ -126,11 +126,13 @@ async function start(
   const ports = new Map<AppName, number>([['api', apiPort]]);
   for (const app of appNames.slice(1)) ports.set(app, await freePort());
   const apps = new Map<AppName, RunningProcess>();
-  await Promise.all(
+  const launches = await Promise.allSettled(
     [...ports].map(async ([app, port]) => {
       apps.set(app, await launch(app, port));
     }),
   );
+  // Not before all have come up or failed: what comes up later would be stopped by nobody.
+  for (const each of launches) if (each.status === 'rejected') throw each.reason;
   return {
     apiUrl: `http://127.0.0.1:${apiPort}`,
     redis: redis.facts,
@@ -205,7 +207,8 @@ async function openModels(
     return { settings: {}, simulator: undefined, url: env['OPENAI_BASE_URL'] ?? 'https://api.openai.com/v1' };
   }
   if (withoutKey === 'built-in') {
-    const settings = { VISION_MODEL: env['VISION_MODEL'] ?? 'local', LLM_MODEL: env['LLM_MODEL'] ?? 'rules' };
+    // An empty setting counts as absent, as for the apps themselves.
+    const settings = { VISION_MODEL: env['VISION_MODEL'] || 'local', LLM_MODEL: env['LLM_MODEL'] || 'rules' };
     return { settings, simulator: undefined, url: undefined };
   }
   const simulator = await startModelApiSimulator({

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { processEngine, type InferenceEngine } from '@bunri/engines';
-import type { Logger, Metrics } from '@bunri/runtime';
+import { sha256, type Logger, type Metrics } from '@bunri/runtime';
 import { asBackboneId, backbonePackages, libraryEntries } from './backbone-packages.ts';
 import { readHead, type MaterialEstimate } from './head.ts';
 import { shippedHeadPath } from './head-file.ts';
@@ -66,7 +66,8 @@ export function openLocalVision({ metrics, log, headPath = shippedHeadPath() }: 
       metrics,
       log,
     }),
-    identity: JSON.stringify([materialsModel, version, backbones.map(({ id, checksum }) => [id, checksum])]),
+    // The file holds the networks' checksums. Its version alone would not do: two trainings of a day have the same.
+    identity: JSON.stringify([materialsModel, sha256(readFileSync(headPath))]),
     expectedBytes,
   };
 }

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadFeatureExtractor } from './features.ts';
 import { logitsOf, readHead } from './head.ts';
-import { labelledPhotos, withFeatures } from './photo-folder.ts';
+import { labelledPhotos, PhotoFolderError, withFeatures } from './photo-folder.ts';
 import { evaluationReport } from './report.ts';
 import { softmax } from './logistic.ts';
 
@@ -44,4 +44,10 @@ async function main(): Promise<void> {
   );
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof PhotoFolderError)) throw error;
+  say(error.message);
+  process.exitCode = 2;
+}

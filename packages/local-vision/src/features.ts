@@ -23,7 +23,7 @@ export interface WantedBackbone {
   readonly checksum?: string;
 }
 
-/** Both together were seven points better than either alone; see the package's README. */
+/** Both together were six points better than the better one alone; see the package's README. */
 const bothBackbones: readonly WantedBackbone[] = [{ id: 'open-images-mobilenet' }, { id: 'nsfw-mobilenet-mid' }];
 
 /**

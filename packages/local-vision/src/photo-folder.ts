@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export interface LabelledPhoto {
@@ -11,12 +11,18 @@ export interface LabelledPhoto {
 const sameMaterial: Readonly<Record<string, string>> = { 'plastic-other': 'plastic' };
 const photoName = /\.(jpe?g|png|webp)$/i;
 
+/** A folder that holds no photos as they are wanted; its message says what to do. */
+export class PhotoFolderError extends Error {
+  override readonly name = 'PhotoFolderError';
+}
+
 /**
  * The photos of a folder of class folders, in the order of their names.
  *
- * @throws Error for a folder without any.
+ * @throws PhotoFolderError for a folder that is not there, or without any.
  */
 export function labelledPhotos(root: string): LabelledPhoto[] {
+  if (!existsSync(root)) throw new PhotoFolderError(`${root} is not there; give a folder of class folders`);
   const photos = readdirSync(root, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
@@ -27,7 +33,8 @@ export function labelledPhotos(root: string): LabelledPhoto[] {
         .toSorted()
         .map((name) => ({ path: join(root, folder, name), folder, material: sameMaterial[folder] ?? folder })),
     );
-  if (photos.length === 0) throw new Error(`${root} has no folders with photos; each is named by its material`);
+  if (photos.length === 0)
+    throw new PhotoFolderError(`${root} has no folders with photos; each is named by its material`);
   return photos;
 }
 

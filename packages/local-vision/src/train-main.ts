@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { backbonePackages } from './backbone-packages.ts';
 import { loadFeatureExtractor } from './features.ts';
-import { labelledPhotos, withFeatures } from './photo-folder.ts';
+import { labelledPhotos, PhotoFolderError, withFeatures } from './photo-folder.ts';
 import { trainingReport } from './report.ts';
 import { headContent, train } from './train.ts';
 
@@ -42,4 +42,10 @@ async function main(): Promise<void> {
   say(`written to ${values.out}`);
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof PhotoFolderError)) throw error;
+  say(error.message);
+  process.exitCode = 2;
+}
