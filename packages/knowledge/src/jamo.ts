@@ -12,25 +12,31 @@ const numbered = (pairs: Record<string, string>) =>
 const [alikeVowels, plainVowels] = [numbered(alike), numbered(plain)];
 const sibilants = new Set(['ㅅ', 'ㅆ', 'ㅈ', 'ㅉ', 'ㅊ'].map((onset) => onsets.indexOf(onset)));
 
-const folded = new Map<string, string>();
+const syllables = 11_172;
+/** The folded form of each syllable; 0 until it is first met. */
+const folded = new Uint16Array(syllables);
 
 /** A text with every group of easily confused vowels written as one of them: the key by which spellings are compared. */
 export function fold(text: string): string {
-  return text.replaceAll(/[가-힣]/g, (syllable) => {
-    const known = folded.get(syllable);
-    if (known !== undefined) return known;
-    const answer = foldSyllable(syllable);
-    folded.set(syllable, answer);
-    return answer;
-  });
+  let answer = '';
+  let copied = 0;
+  for (let at = 0; at < text.length; at++) {
+    const syllable = text.charCodeAt(at);
+    const number = syllable - first;
+    if (number < 0 || number >= syllables) continue;
+    const known = (folded[number] ||= foldSyllable(number));
+    if (known === syllable) continue;
+    answer += text.slice(copied, at) + String.fromCharCode(known);
+    copied = at + 1;
+  }
+  return copied === 0 ? text : answer + text.slice(copied);
 }
 
-function foldSyllable(syllable: string): string {
-  const number = syllable.charCodeAt(0) - first;
+function foldSyllable(number: number): number {
   const onset = Math.floor(number / (vowels * codas));
   const written = Math.floor(number / codas) % vowels;
   const vowel = alikeVowels.get(written) ?? (sibilants.has(onset) ? plainVowels.get(written) : undefined) ?? written;
-  return String.fromCharCode(first + (onset * vowels + vowel) * codas + (number % codas));
+  return first + (onset * vowels + vowel) * codas + (number % codas);
 }
 
 /** The single letters of a text: 병 is ㅂ, ㅕ, ㅇ. Length counts letters. */

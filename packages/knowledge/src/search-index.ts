@@ -1,11 +1,11 @@
 import type { Catalogue } from './catalogue.ts';
-import { closest, collectSpellings, type Spellings } from './jamo.ts';
-import { bookNames, type NameBook } from './names.ts';
+import { collectIndex, nameOwners, type CollectedIndex } from './collect-index.ts';
+import { collectSpellings, type Spellings } from './jamo.ts';
+import type { NameBook, Named } from './names.ts';
 import { makeWordReader, type WordReader } from './reader.ts';
 import { makeRoleReader, type RoleReader } from './roles.ts';
 import { makeRunReader, type RunReader } from './runs.ts';
 import type { Item } from './schema.ts';
-import { allStems, bigrams, compact, hangulWords, nounForms, stem } from './words.ts';
 
 /** One name of an item as tokens, with the sum of their weights. */
 export interface Variant {
@@ -37,134 +37,84 @@ export interface SearchIndex {
   readonly wordsOf: ReadonlyMap<Item, ReadonlySet<string>>;
 }
 
-/** A word that stands in the rules of more items than this says nothing about any of them. */
-const maxRuleItems = 3;
-const laterShare = 0.002;
-
-/** Builds what `search` looks up. Takes about half a second of processor time: once a process. */
-export function buildIndex({ items, itemById, ambiguous, phrasing }: Catalogue): SearchIndex {
-  const idle = new Set(phrasing.noise.words.en);
-  const named = [
-    ...items.map((item) => ({ item, share: 1, words: [], names: [...rightNames(item), ...wrongNames(item)] })),
-    ...ambiguous.flatMap(({ words, items: ids }) =>
-      ids.flatMap((id, index) => {
-        const item = itemById.get(id);
-        return item === undefined ? [] : [ambiguousName(item, index, [...words.ko, ...words.en])];
-      }),
-    ),
-  ].map((each) => ({ ...each, lists: tokenLists(each.names, idle) }));
-
-  const owners = new Map<string, Set<Item>>();
-  for (const { item, lists } of named) {
-    for (const token of lists.flat()) owners.set(token, (owners.get(token) ?? new Set()).add(item));
+/**
+ * Builds what `search` looks up. Throws where `collected` is of another catalogue.
+ * @param collected what was collected earlier, which saves most of the time.
+ */
+export function buildIndex(catalogue: Catalogue, collected: CollectedIndex = collectIndex(catalogue)): SearchIndex {
+  const { items, phrasing, version } = catalogue;
+  if (collected.version !== version) {
+    throw new Error(`The index is of the catalogue ${collected.version}, not of ${version}: build the bundle again.`);
   }
-  const weights = new Map([...owners].map(([token, { size }]) => [token, Math.log(1 + items.length / size)]));
-  const postings = new Map<string, Variant[]>();
-  for (const { item, share, lists } of named) {
-    for (const tokens of lists) {
-      const weight = tokens.reduce((sum, token) => sum + (weights.get(token) ?? 0), 0);
-      const variant = { item, tokens, weight, share };
-      for (const token of tokens) {
-        const variants = postings.get(token);
-        if (variants) variants.push(variant);
-        else postings.set(token, [variant]);
-      }
-    }
-  }
-  const rightlyNamed = [...items.flatMap(rightNames), ...ambiguousWords(ambiguous)];
-  const nameKeys = new Set(
-    rightlyNamed.map((name) =>
-      compact(
-        name
-          .split(/[^\p{L}\p{N}]+/u)
-          .map(stem)
-          .join(''),
-      ),
-    ),
-  );
-  const right = new Set(rightlyNamed.flatMap(wordsOf));
-  // A misspelling that is one slip away from a word is mended to that word; others are words of their own.
-  const spellings = collectSpellings(right);
-  const wrong = items.flatMap(wrongNames).flatMap(wordsOf);
-  const known = new Set([...right, ...wrong.filter((word) => closest(spellings, word) === undefined)]);
+  const { words, known, right } = collected;
+  const wordAt = (place: number): string => words[place] ?? '';
+  const texts = (places: readonly number[]): string[] => places.map(wordAt);
+  const itemsAt = (numbers: readonly number[]): Item[] => numbers.flatMap((number) => items[number] ?? []);
+  const owners: readonly Named[] = nameOwners(catalogue).map(({ item, share, words: same }) => ({
+    item,
+    share,
+    words: same,
+  }));
   return {
-    postings: postings,
-    weights,
+    ...weighNames(owners, collected, items.length),
     unknownWeight: Math.log(1 + items.length),
-    known,
-    spellings,
-    ruleWords: indexRules(items, known),
-    read: makeWordReader(phrasing, nameKeys),
-    book: bookNames(named),
+    known: new Set(texts(known)),
+    spellings: collectSpellings(texts(known.slice(0, right))),
+    ruleWords: new Map(collected.ruleWords.map(([word = 0, ...numbers]) => [wordAt(word), itemsAt(numbers)])),
+    read: makeWordReader(phrasing, new Set(texts(collected.nameKeys))),
+    book: openBook(owners, collected, wordAt),
     readRuns: makeRunReader(phrasing),
     readRoles: makeRoleReader(phrasing),
-    wordsOf: new Map(items.map((item) => [item, wordsAbout(item, phrasing)])),
+    wordsOf: new Map(items.map((item, number) => [item, new Set(texts(collected.wordsOf[number] ?? []))])),
   };
 }
 
-/** Words of the names, and those for the materials, by which one of several items with the same name is told. */
-function wordsAbout(item: Item, { substances }: Catalogue['phrasing']): Set<string> {
-  const made = substances.filter(({ materials }) => materials.some((each) => item.materials.includes(each)));
-  return new Set([
-    ...rightNames(item).flatMap((name) => [...hangulWords(name), ...allStems(name)]),
-    ...made.flatMap(({ words }) => [...words.ko, ...words.en].map(compact)),
-  ]);
-}
-
-/** Every name; a Korean name such as "CD·비디오테이프" also counts by each of its parts. */
-function rightNames({ names, aliases }: Item): string[] {
-  return [names.ko, names.en, ...aliases.ko, ...aliases.en, ...names.ko.split(/[·()]/)];
-}
-
-function wrongNames({ misspellings = { ko: [], en: [] } }: Item): string[] {
-  return [...misspellings.ko, ...misspellings.en];
-}
-
-function ambiguousWords(ambiguous: Catalogue['ambiguous']): string[] {
-  return ambiguous.flatMap(({ words }) => [...words.ko, ...words.en]);
-}
-
-function ambiguousName(item: Item, place: number, names: readonly string[]) {
-  return { item, share: 1 - laterShare * place, words: names.map(compact), names };
-}
-
-/** What is looked up of a name: Hangul letter pairs and Latin stems; several stems also in one word (powerbank). */
-function tokenLists(names: readonly string[], idle: ReadonlySet<string>): string[][] {
-  const lists = names.flatMap((name) => {
-    // Hangul on both sides of a Latin word does not meet.
-    const hangul = name.split(/[a-z0-9]+/i).flatMap((part) => bigrams(hangulWords(part).join('')));
-    const stems = allStems(name);
-    const telling = stems.filter((word) => !idle.has(word));
-    return [stems, ...(telling.length > 0 && telling.length < stems.length ? [telling] : [])].flatMap((latin) => {
-      const tokens = [...new Set([...hangul, ...latin])];
-      return latin.length > 1 && hangul.length === 0 ? [tokens, [latin.join('')]] : [tokens];
-    });
-  });
-  const distinct = new Map(lists.map((tokens) => [tokens.join(' '), tokens]));
-  distinct.delete('');
-  return [...distinct.values()];
-}
-
-/** The spellings by which a word of a question is known: the name in one run, and its words. */
-function wordsOf(name: string): string[] {
-  const hangul = hangulWords(name);
-  const stems = allStems(name);
-  return [compact(name), hangul.join(''), stems.join(''), ...hangul, ...stems].filter((word) => word !== '');
-}
-
-/** Prohibitions and confusions are left out: they name what the item is not. */
-function indexRules(items: readonly Item[], known: ReadonlySet<string>): Map<string, Item[]> {
-  const owners = new Map<string, Set<Item>>();
-  for (const item of items) {
-    for (const { kind, text } of item.rules) {
-      if (kind === 'prohibition' || kind === 'confusion') continue;
-      for (const word of [...hangulWords(text.ko).flatMap(nounForms), ...allStems(text.en)]) {
-        if (word.length < 2 || known.has(word)) continue;
-        owners.set(word, (owners.get(word) ?? new Set()).add(item));
-      }
+/** The names by their tokens. */
+function weighNames(
+  owners: readonly Named[],
+  { names, words }: CollectedIndex,
+  itemCount: number,
+): Pick<SearchIndex, 'postings' | 'weights'> {
+  const havers = new Map<number, Set<Item>>();
+  for (const [number, { item }] of owners.entries()) {
+    for (const token of (names[number] ?? []).flat()) {
+      const known = havers.get(token);
+      if (known) known.add(item);
+      else havers.set(token, new Set([item]));
     }
   }
-  return new Map(
-    [...owners].flatMap(([word, { size }]) => (size > maxRuleItems ? [] : [[word, [...(owners.get(word) ?? [])]]])),
-  );
+  const weights = new Map<string, number>();
+  const postings = new Map<string, Variant[]>();
+  for (const [token, { size }] of havers) {
+    const word = words[token] ?? '';
+    weights.set(word, Math.log(1 + itemCount / size));
+    postings.set(word, []);
+  }
+  for (const [number, { item, share }] of owners.entries()) {
+    for (const list of names[number] ?? []) {
+      const tokens = list.map((token) => words[token] ?? '');
+      const weight = tokens.reduce((sum, token) => sum + (weights.get(token) ?? 0), 0);
+      const variant = { item, tokens, weight, share };
+      for (const token of tokens) postings.get(token)?.push(variant);
+    }
+  }
+  return { postings, weights };
+}
+
+function openBook(
+  owners: readonly Named[],
+  { asWritten, byStems }: CollectedIndex,
+  wordAt: (place: number) => string,
+): NameBook {
+  // Most names stand for one item alone: all of these share a list.
+  const alone = owners.map((owner) => [owner]);
+  const open = (entries: CollectedIndex['byStems']) =>
+    new Map<string, readonly Named[]>(
+      entries.map(([key = 0, first = 0, ...others]) => [
+        wordAt(key),
+        others.length === 0 ? (alone[first] ?? []) : [first, ...others].flatMap((number) => owners[number] ?? []),
+      ]),
+    );
+  const book = { asWritten: open(asWritten), byStems: open(byStems) };
+  return { ...book, longest: [...book.byStems.keys()].reduce((most, { length }) => Math.max(most, length), 0) };
 }

@@ -12,7 +12,8 @@ interface Reading {
   readonly denied: string | undefined;
   /** The longest word of it: a text without that is not searched further. */
   readonly needle: string;
-  readonly pattern: RegExp;
+  /** Compiled when a text first has the needle: most never do. */
+  readonly pattern: () => RegExp;
 }
 
 interface Found {
@@ -30,8 +31,8 @@ export type SituationReader = (question: string) => PartialCondition;
  */
 export function makeSituationReader(data: SituationsFile): SituationReader {
   const readings = data.readings.flatMap((each) => [
-    ...each.ko.map((phrase) => toReading(each, phrase, koreanPattern(phrase, data))),
-    ...each.en.map((phrase) => toReading(each, phrase, englishPattern(phrase, data))),
+    ...each.ko.map((phrase) => toReading(each, phrase, () => koreanPattern(phrase, data))),
+    ...each.en.map((phrase) => toReading(each, phrase, () => englishPattern(phrase, data))),
   ]);
   const counts = countPatterns(data);
   return (question) => {
@@ -40,7 +41,7 @@ export function makeSituationReader(data: SituationsFile): SituationReader {
     for (const { tag, value, denied, needle, pattern } of readings) {
       if (!text.includes(needle)) continue;
       const earlier = found.get(tag) ?? [];
-      for (const match of text.matchAll(pattern)) {
+      for (const match of text.matchAll(pattern())) {
         const here = { start: match.index, end: match.index + match[0].length, value };
         // The data names the narrower reading first (조금 묻은 before 기름 묻은).
         if (earlier.some(({ start, end }) => start < here.end && here.start < end)) continue;
@@ -66,9 +67,14 @@ export function fillCondition(seen: Condition, said: PartialCondition): Conditio
   return { ...seen, ...Object.fromEntries(open) };
 }
 
-function toReading({ tag, value, not }: SituationsFile['readings'][number], phrase: string, pattern: RegExp): Reading {
+function toReading(
+  { tag, value, not }: SituationsFile['readings'][number],
+  phrase: string,
+  compile: () => RegExp,
+): Reading {
   const [needle = ''] = phrase.split(' ').toSorted((a, b) => b.length - a.length);
-  return { tag, value, denied: not, needle, pattern };
+  let compiled: RegExp | undefined;
+  return { tag, value, denied: not, needle, pattern: () => (compiled ??= compile()) };
 }
 
 function plain(question: string): string {
