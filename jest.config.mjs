@@ -1,5 +1,6 @@
 // One run and one summary for the whole workspace. Sources are transpiled in memory by SWC; nothing is built first.
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 
 const folders = ['packages', 'apps'].flatMap((parent) =>
   readdirSync(new URL(parent, import.meta.url))
@@ -14,6 +15,12 @@ const swc = {
 };
 
 export default {
+  // Jest's own choice would be one on a machine of two cores, while most tests wait for processes of their own.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // For a machine that has more to do; a test that hangs is found soon enough.
+  testTimeout: 30_000,
+  // Modules that were imported are never given back: a worker that has grown so large ends, and another goes on.
+  workerIdleMemoryLimit: '1200MB',
   projects: folders.map((folder) => ({
     displayName: folder,
     rootDir: `<rootDir>/${folder}`,
