@@ -1,12 +1,23 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { buildFlow, finalStage, stageJobId, stageOrder, type FlowNode } from './pipeline.ts';
+import {
+  buildFlow,
+  finalStage,
+  looksOf,
+  siblingDelayMs,
+  stageJobId,
+  stageOrder,
+  stagesOf,
+  type FlowNode,
+  type FlowOrder,
+} from './pipeline.ts';
 import { failure, failureCodes, failureSchema, failures } from './failures.ts';
 import { jobDataSchema, stageNames, stageReads, stages, type StageName } from './stages.ts';
 
 const folder = new URL('../fixtures/', import.meta.url);
 const fixtures = readdirSync(folder).map((file) => {
-  const [stage, version] = file.split('.');
+  // A stage's own name may have a dot.
+  const [, stage, version] = /^(.+)\.(v\d+)\.json$/.exec(file) ?? [];
   return { file, stage: stage as StageName, version, content: JSON.parse(readFileSync(new URL(file, folder), 'utf8')) };
 });
 
@@ -66,16 +77,74 @@ describe('the flow of a request', () => {
   });
 });
 
+describe('the flow of a request that two look at', () => {
+  const looks = looksOf(['gpt-5', 'local']);
+  const names = (flow: FlowNode): unknown => ({ [flow.name]: (flow.children ?? []).map(names) });
+  const tree = (more: Partial<FlowOrder> = {}) => buildFlow({ ...request, looks, ...more });
+
+  test('has both below rag, and preprocess below the one that asks the API', () => {
+    expect(names(tree())).toEqual({
+      llm: [{ rag: [{ vision: [{ preprocess: [] }] }, { 'vision.local': [] }] }],
+    });
+    expect(looksOf(['local', 'gpt-5'])).toEqual(looks);
+  });
+
+  test('goes on where the record is', () => {
+    expect(names(tree({ from: 'vision' }))).toEqual({ llm: [{ rag: [{ vision: [] }, { 'vision.local': [] }] }] });
+    expect(names(tree({ from: 'vision.local', looked: 'vision' }))).toEqual({
+      llm: [{ rag: [{ 'vision.local': [] }] }],
+    });
+    expect(names(tree({ from: 'vision', looked: 'vision.local' }))).toEqual({ llm: [{ rag: [{ vision: [] }] }] });
+    expect(names(tree({ looked: 'vision.local' }))).toEqual({ llm: [{ rag: [{ vision: [{ preprocess: [] }] }] }] });
+    expect(names(tree({ from: 'rag' }))).toEqual({ llm: [{ rag: [] }] });
+  });
+
+  test('lets neither fail rag, and rag wait for both; everything else fails its parent', () => {
+    const options = new Map(nodes(tree()).map(({ name, opts }) => [name, opts]));
+    for (const look of looks) {
+      expect(options.get(look)).toMatchObject({ ignoreDependencyOnFailure: true });
+      expect(options.get(look)).not.toHaveProperty('failParentOnFailure');
+    }
+    for (const stage of ['preprocess', 'rag'] as const) expect(options.get(stage)?.failParentOnFailure).toBe(true);
+  });
+
+  test('delays the local look only while preprocess has to be waited for', () => {
+    const delayOf = (flow: FlowNode) => nodes(flow).find(({ name }) => name === 'vision.local')?.opts.delay;
+    expect(delayOf(tree())).toBe(siblingDelayMs);
+    expect(delayOf(tree({ from: 'vision' }))).toBeUndefined();
+    expect(delayOf(buildFlow({ ...request, looks: looksOf(['local']) }))).toBeUndefined();
+  });
+
+  test('is left alone by workers that know of no second look', () => {
+    for (const { data } of nodes(tree())) expect(data).toMatchObject({ v: 2, looks });
+    for (const { data } of nodes(buildFlow(request)))
+      expect(data).toEqual({ v: 1, requestId: request.id, deadlineAt: 5 });
+  });
+});
+
+test('where the local model looks alone it stands in the place of the usual one, and fails its request as that does', () => {
+  const flow = nodes(buildFlow({ ...request, looks: looksOf(['local']) }));
+  expect(flow.map(({ name }) => name)).toEqual(stagesOf(['local']).toReversed());
+  expect(flow.slice(1).map(({ opts }) => opts.failParentOnFailure)).toEqual([true, true, true]);
+});
+
 describe('the catalogue', () => {
   test('names queues by their stage', () => {
     for (const name of stageNames) expect(stages[name].queue).toBe(name);
   });
 
-  test('lets a stage read only what earlier stages wrote', () => {
-    for (const [index, name] of stageOrder.entries()) {
-      for (const read of stageReads(name)) expect(stageOrder.indexOf(read)).toBeLessThan(index);
-    }
-  });
+  test.each([[undefined], [['local']], [['gpt-5', 'local']]])(
+    'lets a stage read only what earlier stages wrote: %j',
+    (models) => {
+      const order = stagesOf(models);
+      for (const [index, name] of order.entries()) {
+        for (const read of stageReads(name, looksOf(models))) {
+          expect(order).toContain(read);
+          expect(order.indexOf(read)).toBeLessThan(index);
+        }
+      }
+    },
+  );
 
   test('has the placement of two nodes: 24, 100, 8 and 30 in flight', () => {
     expect(stageOrder.map((name) => stages[name].replicas * stages[name].concurrency)).toEqual([24, 100, 8, 30]);

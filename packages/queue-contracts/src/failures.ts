@@ -19,6 +19,7 @@ export const failures = {
   image_pixels_exceeded: { status: 422, title: 'The image has too many pixels', retryable: false },
   image_url_forbidden: { status: 422, title: 'The image URL is not allowed', retryable: false },
   image_url_unreachable: { status: 422, title: 'The image URL could not be fetched', retryable: true },
+  image_changed: { status: 422, title: 'The uploaded image is not the one that was accepted', retryable: false },
   image_missing: { status: 410, title: 'The stored image is gone', retryable: false },
   model_refused: { status: 422, title: 'The model refused to answer', retryable: false },
   model_output_invalid: { status: 502, title: 'The model gave an invalid answer', retryable: true },
@@ -34,6 +35,7 @@ export const failures = {
   stage_timeout: { status: 504, title: 'A stage took too long', retryable: true },
   stage_contract_broken: { status: 500, title: 'A stage broke its contract', retryable: false },
   worker_lost: { status: 500, title: 'Workers died repeatedly on this request', retryable: true },
+  ended_by_operator: { status: 503, title: 'An operator ended the request', retryable: true },
   deadline_exceeded: { status: 504, title: 'The deadline passed', retryable: true },
   internal_error: { status: 500, title: 'Internal error', retryable: true },
 } as const satisfies Record<string, FailureDefinition>;

@@ -1,3 +1,5 @@
+export * from './batch.ts';
+export * from './daily-statistics.ts';
 export * from './failures.ts';
 export * from './pipeline.ts';
 export * from './resource.ts';

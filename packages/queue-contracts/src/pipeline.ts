@@ -1,21 +1,44 @@
 import type { Request } from './schemas.ts';
-import { jobDataVersion, stages, type JobData, type StageName } from './stages.ts';
+import {
+  jobDataVersion,
+  stages,
+  usualLooks,
+  type JobData,
+  type LookStage,
+  type StageName,
+  type UsualStage,
+} from './stages.ts';
 
 /** Redis key prefix of every queue and record. The braces put all keys in one slot of a Redis Cluster. */
 export const defaultPrefix = '{bunri}';
 
 /** Who waits for whom, leaf first. The last stage is the root of the flow and ends the request. */
-const pipeline: readonly { readonly stage: StageName; readonly waitsFor: readonly StageName[] }[] = [
+const pipeline: readonly { readonly stage: UsualStage; readonly waitsFor: readonly UsualStage[] }[] = [
   { stage: 'preprocess', waitsFor: [] },
   { stage: 'vision', waitsFor: ['preprocess'] },
   { stage: 'rag', waitsFor: ['vision'] },
   { stage: 'llm', waitsFor: ['rag'] },
 ];
 
-/** Stages in the order in which they run. */
-export const stageOrder: readonly StageName[] = pipeline.map(({ stage }) => stage);
+/** Stages of an ordinary request in the order in which they run. */
+export const stageOrder: readonly UsualStage[] = pipeline.map(({ stage }) => stage);
 export const firstStage: StageName = 'preprocess';
 export const finalStage: StageName = 'llm';
+
+/** What the local model is called among a request's `models`. */
+export const localModel = 'local';
+
+/** The stages that look at the photo of a request for these models. */
+export function looksOf(models: Request['models']): readonly LookStage[] {
+  if (!models?.includes(localModel)) return usualLooks;
+  return models.length > 1 ? ['vision', 'vision.local'] : ['vision.local'];
+}
+
+/** The stages of a request for these models, in the order in which they run. Two that look run side by side. */
+export function stagesOf(models: Request['models']): readonly StageName[] {
+  const looks = looksOf(models);
+  return looks === usualLooks ? stageOrder : ['preprocess', ...looks, 'rag', 'llm'];
+}
 
 /** Structurally a BullMQ `FlowJob`; this package depends on zod alone. */
 export interface FlowNode {
@@ -31,6 +54,8 @@ export interface FlowNode {
     removeOnComplete: { count: number };
     removeOnFail: { age: number; count: number };
     failParentOnFailure?: boolean;
+    ignoreDependencyOnFailure?: boolean;
+    delay?: number;
   };
   children?: FlowNode[];
 }
@@ -72,21 +97,50 @@ export interface FlowOrder {
   readonly generation?: number;
   /** The first stage that has anything to do. Default: the first of all. */
   readonly from?: StageName;
+  /** The stages that look at the photo, as `looksOf` tells. Default: the usual one. */
+  readonly looks?: readonly LookStage[];
+  /** Of two that look, the one that has ended already, with an output or for good. */
+  readonly looked?: LookStage | undefined;
+  /** Of a request that is traced. */
+  readonly trace?: string | undefined;
 }
 
-/** The job tree of one request: the final stage as root, the first stage as leaf. Pure: the same order gives the same tree. */
+/**
+ * How long the local look waits for preprocess, as a job has one parent and preprocess is the leaf below the API's look.
+ * It is woken when preprocess is done; this is what it costs if that word is lost.
+ */
+export const siblingDelayMs = 2_000;
+
+/**
+ * The job tree of one request: the final stage as root, the first stage as leaf. Pure: the same order gives the same tree.
+ *
+ * Where two look, they are children of rag side by side, and neither fails it: BullMQ hands rag on once both have ended,
+ * however they did (`continueParentOnFailure` would hand it on with the first failure).
+ */
 export function buildFlow(order: FlowOrder): FlowNode {
-  const { generation = 0, from = firstStage } = order;
+  const { generation = 0, from = firstStage, looks = usualLooks, looked } = order;
+  const isUsual = looks.length === 1 && looks[0] === 'vision';
   const data: JobData = {
-    v: jobDataVersion,
+    v: isUsual ? 1 : jobDataVersion,
     requestId: order.id,
     deadlineAt: order.deadlineAt,
     ...(generation > 0 ? { generation } : {}),
+    ...(isUsual ? {} : { looks: [...looks] }),
+    ...(order.trace === undefined ? {} : { trace: order.trace }),
   };
   const priority = priorityOf(order.priority, order.turn ?? 0);
+  const [firstLook = 'vision', secondLook] = looks.filter((look) => look !== looked);
+  const begins = new Set<StageName>(from === firstLook && secondLook ? [from, secondLook] : [from]);
+  const childrenOf = (stage: StageName): readonly StageName[] => {
+    if (begins.has(stage)) return [];
+    if (stage === 'rag') return secondLook ? [firstLook, secondLook] : [firstLook];
+    if (stage === firstLook) return ['preprocess'];
+    return pipeline.find((edge) => edge.stage === stage)?.waitsFor ?? [];
+  };
   const node = (stage: StageName): FlowNode => {
     const { queue, attempts } = stages[stage];
-    const waitsFor = stage === from ? [] : (pipeline.find((edge) => edge.stage === stage)?.waitsFor ?? []);
+    const children = childrenOf(stage);
+    const isSibling = looks.length > 1 && looks.some((look) => look === stage);
     return {
       name: stage,
       queueName: queue,
@@ -98,9 +152,11 @@ export function buildFlow(order: FlowOrder): FlowNode {
         backoff: { type: 'catalogue' },
         removeOnComplete: { count: 1000 },
         removeOnFail: { age: 7 * 24 * 3600, count: 5000 },
-        ...(stage === finalStage ? {} : { failParentOnFailure: true }),
+        ...(stage === secondLook && from === firstStage ? { delay: siblingDelayMs } : {}),
+        ...(isSibling ? { ignoreDependencyOnFailure: true } : {}),
+        ...(isSibling || stage === finalStage ? {} : { failParentOnFailure: true }),
       },
-      ...(waitsFor.length > 0 ? { children: waitsFor.map(node) } : {}),
+      ...(children.length > 0 ? { children: children.map(node) } : {}),
     };
   };
   return node(finalStage);

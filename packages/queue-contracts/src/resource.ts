@@ -1,11 +1,14 @@
 import * as z from 'zod';
 import { failureCodes, failureSchema } from './failures.ts';
 import {
+  batchIdSchema,
   clarificationSchema,
   classificationSchema,
   engineSchema,
   guidanceSchema,
   locales,
+  metadataSchema,
+  modelsSchema,
   requestIdSchema,
   sha256Schema,
   usageSchema,
@@ -27,10 +30,10 @@ export const resourceStageSchema = z.object({
   attempts: z.int().nonnegative().meta({ description: 'How often the stage was started, lost workers included.' }),
   cached: z.boolean(),
   engine: engineSchema.nullable().meta({ description: 'Who answered, in the stages that ask a model.' }),
-  degraded: z
-    .enum(failureCodes)
-    .nullable()
-    .meta({ description: 'Why a fallback made the output of this stage; null where none did.' }),
+  degraded: z.enum(failureCodes).nullable().meta({
+    description:
+      'Why a fallback made the output of this stage, or, of one that failed, why the answer goes without it; else null.',
+  }),
 });
 
 /** What `GET /v1/classifications/{id}` answers. */
@@ -62,6 +65,26 @@ export const resourceSchema = z
     cached: z.boolean().meta({ description: 'True when no model was called for this request.' }),
     degraded: z.boolean().meta({ description: 'True when a fallback made part of the answer; the stages say why.' }),
     replay_of: requestIdSchema.nullable().meta({ description: 'The request that this one repeats for comparison.' }),
+    models: modelsSchema
+      .nullable()
+      .meta({ description: 'Who was asked to look at the photo; null for the usual model.' }),
+    region: z
+      .object({
+        asked: z.string(),
+        applied: z.string().nullable().meta({
+          description:
+            'The municipality whose rules were used; null where none are known, and the national rules answered.',
+        }),
+      })
+      .nullable(),
+    metadata: metadataSchema.nullable().meta({ description: 'As the client sent it.' }),
+    webhook_url: z.url().nullable(),
+    batch: z.object({ id: batchIdSchema, row: z.int().positive() }).nullable(),
+    trace_id: z
+      .string()
+      .regex(/^[0-9a-f]{32}$/)
+      .nullable()
+      .meta({ description: 'The trace of its exchange and of all its stages; null where it is not traced.' }),
     error: failureSchema.nullable(),
   })
   .meta({ id: 'Classification' });
@@ -73,6 +96,7 @@ export const eventTypes = [
   'stage.completed',
   'stage.retrying',
   'stage.released',
+  'stage.failed',
   'answer.delta',
   'completed',
   'failed',

@@ -27,9 +27,41 @@ export const imageSourceSchema = z.discriminatedUnion('kind', [
     key: z.string().min(1),
     sha256: sha256Schema,
     sizeBytes: z.int().positive(),
+    etag: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'Of an object that its client put itself: no other is read.' }),
   }),
   z.object({ kind: z.literal('url'), url: z.url() }),
+  z
+    .object({
+      kind: z.literal('object'),
+      key: z.string().min(1),
+      sizeBytes: z.int().positive(),
+      etag: z.string().min(1),
+    })
+    .meta({ description: 'An object that its client put itself, of which nobody told the hash.' }),
 ]);
+
+export const batchIdSchema = z
+  .string()
+  .regex(/^batch_[0-9a-f]{32}$/)
+  .meta({ description: 'Time-ordered batch id: `batch_` and the 32 hex digits of a UUID v7.' });
+
+/** What a client may hang on a request for itself: up to 16 short texts, which are given back and never read. */
+export const metadataSchema = z
+  .record(z.string().regex(/^[\w.-]{1,64}$/), z.string().max(512))
+  .refine((metadata) => Object.keys(metadata).length <= 16, 'may have at most 16 entries');
+
+/** Names of models that are to look at the same photo: a model of the API, the local one (`local`), or one of each. */
+export const modelsSchema = z
+  .array(z.string().regex(/^[\w.:/-]{1,64}$/))
+  .min(1)
+  .max(2);
+
+/** A span by the W3C's Trace Context: its trace, itself, and that it is kept. */
+export const traceSchema = z.string().regex(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
 
 /** What the client asked for. Written once at acceptance and never changed. Times are epoch milliseconds. */
 export const requestSchema = z.object({
@@ -53,6 +85,20 @@ export const requestSchema = z.object({
     .object({ of: requestIdSchema, itemId: z.string().min(1).optional(), text: z.string().min(1).max(200).optional() })
     .optional()
     .meta({ description: 'An earlier request gone on with, and what the person said that the thing is.' }),
+  models: modelsSchema.optional().meta({ description: 'Who is to look at the photo, instead of the usual model.' }),
+  region: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .meta({ description: 'The municipality whose rules are asked for, as the client named it.' }),
+  metadata: metadataSchema.optional(),
+  webhookUrl: z.url().optional().meta({ description: 'Who is told of the end.' }),
+  batch: z
+    .object({ id: batchIdSchema, row: z.int().positive() })
+    .optional()
+    .meta({ description: 'The batch that it is a row of; rows count from 1.' }),
+  trace: traceSchema.optional().meta({ description: 'The span of its acceptance, where it is traced.' }),
 });
 
 export const usageSchema = z.object({
@@ -119,6 +165,22 @@ export const classificationSchema = z.object({
     .meta({ description: 'Further things in the photo, which the classification is not about.' }),
   condition: conditionSchema,
   engine: engineSchema,
+  opinions: z
+    .array(
+      z.object({
+        engine: engineSchema,
+        item_id: z.string().nullable(),
+        item_name: z.string(),
+        waste_category: z.enum(wasteCategories),
+        confidence: z.number().min(0).max(1),
+      }),
+    )
+    .optional()
+    .meta({ description: 'What each engine saw for itself; only where two of them answered.' }),
+  agreement: z
+    .enum(['item', 'bin', 'none'])
+    .optional()
+    .meta({ description: 'Whether they saw the same item, or at least the same material or bin; beside `opinions`.' }),
 });
 
 /** One sentence of the rules that matters for this item, condition and question. */
@@ -168,6 +230,9 @@ export const contextSchema = z.object({
   clarification: clarificationSchema
     .optional()
     .meta({ description: 'Present where it is not certain what the thing is.' }),
+  seen: classificationSchema
+    .optional()
+    .meta({ description: 'What the opinions of two engines make together; absent where one engine looked alone.' }),
   sentences: z.array(contextSentenceSchema),
   catalogue_version: z.string().meta({ description: 'Of the rules that the sentences were taken from.' }),
   tokens: z.int().nonnegative(),
