@@ -1,11 +1,17 @@
+export { run as runProgram } from './apt.ts';
+export * from './browser.ts';
 export * from './embedded-redis.ts';
 export * from './embedded-s3.ts';
 export * from './free-port.ts';
 export * from './hostile-photos.ts';
+export { killWithParent } from './kill-with-parent.ts';
 export * from './photos.ts';
 export * from './processes.ts';
 export * from './model-api-simulator.ts';
+export * from './otlp-collector.ts';
 export * from './tcp-proxy.ts';
+export { findPrometheus, type PrometheusPrograms } from './prometheus-binary.ts';
+export { findRedisServer } from './redis-binary.ts';
 export { seededRandom } from './seeded-random.ts';
 export type { CallKind, Fault, FaultPlan, FaultRule } from './simulator-faults.ts';
 export type { SimulatorLimits } from './simulator-limits.ts';
