@@ -14,6 +14,8 @@ import { createSingleFlight, type SingleFlight } from './single-flight.ts';
 import { serveStage } from './stage.ts';
 import type { Handler } from './stage-run.ts';
 import { createStorage, type Storage } from './storage.ts';
+import { recordSpan, setTracer } from './tracing.ts';
+import { readTracing, type TracingOptions } from './tracing-settings.ts';
 
 type ProcessConfig = z.infer<z.ZodObject<typeof processSettings>>;
 type StorageConfig = z.infer<z.ZodObject<typeof storageSettings>>;
@@ -37,8 +39,10 @@ export function runApp<Schema extends z.ZodObject<typeof processSettings & z.Zod
   start: (app: App<z.infer<Schema> & ProcessConfig>) => Promise<void>,
 ): void {
   let config: z.infer<Schema> & ProcessConfig;
+  let tracing: TracingOptions | null;
   try {
     config = parseConfig(schema, env) as z.infer<Schema> & ProcessConfig;
+    tracing = readTracing(name, config);
   } catch (error) {
     process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
     // EX_CONFIG of sysexits.h: a restart will not help.
@@ -48,7 +52,19 @@ export function runApp<Schema extends z.ZodObject<typeof processSettings & z.Zod
   const metrics = createMetrics({ app: name });
   const clock = installProcessClock({ log, metrics });
   const life = createProcessLife({ log, graceMs: config.GRACE_MS });
-  runProcess(life, log, async () => await start({ name, config, log, metrics, life, clock }));
+  runProcess(life, log, async () => {
+    const app = { name, config, log, metrics, life, clock };
+    if (tracing) await openTracing(app, tracing);
+    await start(app);
+  });
+}
+
+/** Before anything else, so that its last spans are sent when all else has ended. */
+async function openTracing({ life, log, metrics }: App, options: TracingOptions): Promise<void> {
+  const { openTracer } = await import('./tracing-sdk.ts');
+  const opened = openTracer(options, { log, metrics });
+  setTracer(opened.tracer);
+  life.onStop('tracing', async () => await opened.close());
 }
 
 /** The app's Redis connection of a kind, watched and closed with the process. */
@@ -74,17 +90,36 @@ export function openRedis(app: App, kind: 'producer' | 'consumer' | 'subscriber'
 }
 
 /** The app's bucket, closed with the process. */
-export function openStorage(app: App<ProcessConfig & StorageConfig>): Storage {
-  const { config, life } = app;
+export function openStorage(
+  app: App<ProcessConfig & StorageConfig>,
+  { publicEndpoint }: { publicEndpoint?: string | undefined } = {},
+): Storage {
+  const { config, life, metrics } = app;
   const storage = createStorage({
     bucket: config.S3_BUCKET,
     region: config.S3_REGION,
     endpoint: config.S3_ENDPOINT,
+    publicEndpoint,
     accessKeyId: config.S3_ACCESS_KEY_ID,
     secretAccessKey: config.S3_SECRET_ACCESS_KEY,
+    onCall: (operation, outcome, seconds) => {
+      metrics.storageSeconds.observe({ operation, outcome }, seconds);
+      tellStorageCall(operation, outcome, seconds);
+    },
   });
   life.onStop('storage', () => storage.close());
   return storage;
+}
+
+function tellStorageCall(operation: string, outcome: string, seconds: number): void {
+  const endedAt = Date.now();
+  const plan = () => ({
+    name: `S3 ${operation}`,
+    kind: 'client' as const,
+    startedAt: endedAt - seconds * 1000,
+    attributes: { 'bunri.outcome': outcome },
+  });
+  recordSpan(plan, { endedAt });
 }
 
 const hourMs = 3600 * 1000;

@@ -6,6 +6,7 @@ import { archiveField, createArchiver, type Archiver } from './archive.ts';
 import { removeFailed } from './dead-letters.ts';
 import { newRequestId } from './enqueue.ts';
 import { createEventFeed } from './feed.ts';
+import { createImageReferences } from './image-references.ts';
 import { createLogger } from './log.ts';
 import { outputs } from './pipeline-fixture.ts';
 import { toResource } from './record.ts';
@@ -176,6 +177,13 @@ test('a request that was opened again while it was packed stays as it is, even w
     error: { code: 'model_unavailable' },
   });
   expect((await records.events(id, 0)).map(({ type }) => type)).toEqual(['accepted', 'failed', 'retried', 'failed']);
+});
+
+test('a request that is being deleted stays as it is, so that nobody goes on from it meanwhile', async () => {
+  const id = await completed();
+  await createImageReferences(records).mark(id);
+  expect(await archiver.archive([id])).toMatchObject({ changed: 1 });
+  expect(await redis.hexists(records.keys.record(id), 'deleting')).toBe(1);
 });
 
 test('a canceled request, and one that failed by what was sent, are archived', async () => {

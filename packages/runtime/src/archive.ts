@@ -23,12 +23,12 @@ const cleanUpMs = 4 * 3600_000;
  */
 const archiveScript = `
 local call, rec = redis.call, KEYS[1]
-local state = call('HMGET', rec, 'status', 'seq', 'generation', '${archiveField}', 'answeredBy')
+local state = call('HMGET', rec, 'status', 'seq', 'generation', '${archiveField}', 'answeredBy', 'deleting')
 local status = state[1]
 if not status then return 'gone' end
 if state[4] then return 'archived_before' end
 if status ~= 'completed' and status ~= 'failed' and status ~= 'canceled' then return 'open' end
-if state[2] ~= ARGV[1] or (state[3] or '') ~= ARGV[2] then return 'changed' end
+if state[2] ~= ARGV[1] or (state[3] or '') ~= ARGV[2] or state[6] then return 'changed' end
 local ttl = call('PTTL', rec)
 call('DEL', rec)
 call('UNLINK', KEYS[2])
@@ -40,7 +40,7 @@ return 'archived'`;
 
 const outcomes = ['archived', 'archived_before', 'open', 'changed', 'gone', 'dead_letter', 'unreadable'] as const;
 /**
- * `dead_letter`: it may be retried, and stays as it is; `changed`: it was opened again in between; `unreadable`: its record
+ * `dead_letter`: it may be retried, and stays as it is; `changed`: it was opened again in between, or is being deleted; `unreadable`: its record
  * is not one of ours, and stays.
  */
 export type ArchiveOutcome = (typeof outcomes)[number];

@@ -30,6 +30,7 @@ const verdicts: Record<FailureCode, Verdict> = {
   image_pixels_exceeded: 'nothing',
   image_url_forbidden: 'nothing',
   image_url_unreachable: 'nothing',
+  image_changed: 'nothing',
   image_missing: 'nothing',
   spending_cap_reached: 'nothing',
   storage_unavailable: 'nothing',
@@ -37,6 +38,7 @@ const verdicts: Record<FailureCode, Verdict> = {
   stage_contract_broken: 'nothing',
   worker_lost: 'nothing',
   deadline_exceeded: 'nothing',
+  ended_by_operator: 'nothing',
   internal_error: 'nothing',
 };
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import * as z from 'zod';
+import { resultMember } from './image-references.ts';
 import { createKeys } from './keys.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -49,15 +50,22 @@ export function createResultCache(options: {
 
     /**
      * Never rejects: what is to be kept has been paid for, and goes on into the record whether Redis has room for a copy or
-     * not. A copy that was refused is counted and logged.
+     * not. A copy that was refused is counted and logged. With `image`, the hash of the picture that it was made of, it goes
+     * with that picture when a client has it deleted.
      */
-    async set(name: string, key: string, value: unknown): Promise<void> {
+    async set(name: string, key: string, value: unknown, { image }: { image?: string } = {}): Promise<void> {
       const redisKey = keys.cache(name, key);
       const storedAt = now();
       const transaction = redis
         .multi()
         .set(redisKey, JSON.stringify({ storedAt, value }), 'PX', retentionMs)
         .zadd(keys.cacheIndex, storedAt, redisKey);
+      if (image) {
+        const made = keys.image(image);
+        // Of a picture that is asked about for ever only what may still be reused is remembered.
+        transaction.zremrangebyscore(made, -(storedAt - retentionMs), 0);
+        transaction.zadd(made, -storedAt, resultMember(name, key)).pexpire(made, retentionMs, 'NX');
+      }
       const replies = await transaction.exec().catch((error: unknown) => [[error]] as const);
       const refused = replies?.find(([error]) => error !== null);
       if (!refused) return;

@@ -55,12 +55,12 @@ test('the first request is named although it is put to rest in the middle of the
   expect(await records.get(first.request.id)).toMatchObject({ answeredBy: request.id, status: 'completed' });
 });
 
-test('of a first request that is past its retention nothing comes back', async () => {
+test('from a first request that is past its retention nothing goes on, and nothing of it comes back', async () => {
   const { submit, ended, records, redis } = await startPipeline();
   const { record: first } = await ended(await submit());
   const { request, outputs: given } = planned(first);
   await records.remove(first.request.id, 'ann');
-  expect(await records.accept(request, { outputs: given })).toMatchObject({ outcome: 'accepted' });
+  expect(await records.accept(request, { outputs: given })).toMatchObject({ outcome: 'unstored' });
   expect(await redis.exists(records.keys.record(first.request.id))).toBe(0);
 });
 

@@ -1,8 +1,8 @@
-import { isTerminal, type Request, type StageName } from '@bunri/queue-contracts';
+import { isTerminal, looksOf, type Request, type StageName } from '@bunri/queue-contracts';
 import { cacheKey, normaliseQuestion } from './cache.ts';
 import type { RequestRecord } from './record.ts';
 import type { Idempotency } from './records.ts';
-import { takeOver } from './replay.ts';
+import { takeOver, whoLooked } from './replay.ts';
 
 /** What the person says that the thing is: an item of the catalogue, or their own words for it. */
 export type Said = { readonly itemId: string } | { readonly text: string };
@@ -13,8 +13,6 @@ export type ClarificationRefusal = 'open' | 'unanswered' | 'nothing_seen';
 export type ClarificationPlan =
   | { outcome: 'planned'; request: Request; outputs: Partial<Record<StageName, unknown>> }
   | { outcome: 'refused'; reason: ClarificationRefusal };
-
-const seen: readonly StageName[] = ['preprocess', 'vision'];
 
 /**
  * The request that goes on from a completed one with what the person says of the thing. The photo and what was seen in it
@@ -28,11 +26,19 @@ export function planClarification(
 ): ClarificationPlan {
   if (!isTerminal(original.status)) return { outcome: 'refused', reason: 'open' };
   if (original.status !== 'completed') return { outcome: 'refused', reason: 'unanswered' };
-  const outputs = takeOver(original, seen);
-  if (!('vision' in outputs)) return { outcome: 'refused', reason: 'nothing_seen' };
-  const { replay: _compared, ...asked } = original.request;
+  const looks = looksOf(original.request.models);
+  const outputs = takeOver(original, looks.at(-1) ?? 'vision');
+  if (!looks.some((look) => look in outputs)) return { outcome: 'refused', reason: 'nothing_seen' };
+  const { replay: _compared, models, ...asked } = original.request;
   const clarifies = { of: original.request.id, ...said };
-  const request: Request = { ...asked, id, createdAt: now, deadlineAt: now + deadlineMs, clarifies };
+  const request: Request = {
+    ...asked,
+    ...whoLooked(models, outputs),
+    id,
+    createdAt: now,
+    deadlineAt: now + deadlineMs,
+    clarifies,
+  };
   return { outcome: 'planned', request, outputs };
 }
 

@@ -1,5 +1,7 @@
 import * as z from 'zod';
 import { defaultPrefix } from '@bunri/queue-contracts';
+import { redisUrlSchema } from './redis-url.ts';
+import { tracingSettings } from './tracing-settings.ts';
 
 /** Every problem of a configuration at once, each by the name of its setting. */
 export class ConfigError extends Error {
@@ -32,9 +34,10 @@ const duration = z.coerce.number().int().positive();
 
 /** Settings that every process has. */
 export const processSettings = {
-  REDIS_URL: z
-    .url({ protocol: /^rediss?$/ })
-    .meta({ description: 'redis:// or rediss:// URL of the Redis that holds queues and records' }),
+  REDIS_URL: redisUrlSchema.meta({
+    description:
+      'redis:// or rediss:// URL of the Redis that holds queues and records; redis+sentinel://:<password>@<name of the primary>?sentinels=<host>:<port>,… where Sentinel watches it',
+  }),
   REDIS_PREFIX: z
     .string()
     .regex(/^\{[\w-]+\}$/, 'must be one name in braces, such as {bunri}')
@@ -61,6 +64,7 @@ export const processSettings = {
     .default(24)
     .meta({ description: 'hours for which a result is reused; the same in every app' }),
   GRACE_MS: duration.default(25_000).meta({ description: 'how long a stopping process may finish its work, ms' }),
+  ...tracingSettings,
 };
 
 /** Settings of the processes that read or write objects. */

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import * as z from 'zod';
-import { failureCodes, stageNames, stageOrder, type FailureCode, type StageName } from '@bunri/queue-contracts';
+import { failureCodes, stageNames, type FailureCode, type StageName } from '@bunri/queue-contracts';
 import type { Keys } from './keys.ts';
 import { parseRecord, stagesLeft, type RequestRecord } from './record.ts';
 import type { DeadLetter } from './record-reads.ts';
@@ -62,7 +62,7 @@ export type DeadLetterSummary = z.infer<typeof deadLetterSchema>;
 
 /** The record's stage that keeps it from its answer. */
 export function stageOfFailure(record: RequestRecord): StageName | undefined {
-  const named = stageOrder.find((stage) => stage === record.error?.stage);
+  const named = stageNames.find((stage) => stage === record.error?.stage);
   return named ?? stagesLeft(record)[0];
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { stageOrder, type StageName } from '@bunri/queue-contracts';
+import { stageOrder, type UsualStage } from '@bunri/queue-contracts';
 import { estimate, serviceOf, usualService, type StageLoad } from './estimate.ts';
 import { durationClassesMs } from './statistics.ts';
 
 /** Stages that always take the same time: 0.3, 4, 0.05 and 1.5 s, with the slots of the two-node placement. */
-const placement: Record<StageName, { slots: number; meanMs: number }> = {
+const placement: Record<UsualStage, { slots: number; meanMs: number }> = {
   preprocess: { slots: 24, meanMs: 300 },
   vision: { slots: 100, meanMs: 4_000 },
   rag: { slots: 8, meanMs: 50 },
@@ -14,7 +14,7 @@ const idleMs = 5_850;
 
 type Changes = Partial<Omit<StageLoad, 'stage' | 'service'>> & Partial<StageLoad['service']>;
 
-function pipeline(changes: Partial<Record<StageName, Changes>> = {}): StageLoad[] {
+function pipeline(changes: Partial<Record<UsualStage, Changes>> = {}): StageLoad[] {
   return stageOrder.map((stage) => {
     const { meanMs = placement[stage].meanMs, sdMs = 0, workShare = 1, ...load } = changes[stage] ?? {};
     return {
@@ -32,7 +32,7 @@ function pipeline(changes: Partial<Record<StageName, Changes>> = {}): StageLoad[
   });
 }
 
-const cases: { name: string; of: Partial<Record<StageName, Changes>>; position: number; p50Ms: number }[] = [
+const cases: { name: string; of: Partial<Record<UsualStage, Changes>>; position: number; p50Ms: number }[] = [
   { name: 'nothing to do: the stages’ own times', of: {}, position: 0, p50Ms: idleMs },
   {
     name: 'work that leaves a slot free makes nobody wait',

@@ -109,7 +109,13 @@ export interface DurationCounts {
 const enoughRuns = 20;
 
 /** For a stage that has not been seen at work: what its usual model takes. */
-const usualMs: Record<StageName, number> = { preprocess: 300, vision: 4_000, rag: 50, llm: 1_500 };
+const usualMs: Record<StageName, number> = {
+  preprocess: 300,
+  vision: 4_000,
+  'vision.local': 500,
+  rag: 50,
+  llm: 1_500,
+};
 
 /** What is assumed of a stage before it has been measured: its usual time, half of it as deviation, and no cache. */
 export function usualService(stage: StageName): ServiceTime {

@@ -1,10 +1,14 @@
+export * from './admit-models.ts';
+export * from './api-keys.ts';
 export * from './app.ts';
 export * from './archive.ts';
 export * from './archive-codec.ts';
+export * from './audit.ts';
 export * from './cache.ts';
 export * from './circuit-breaker.ts';
 export * from './clarify.ts';
 export * from './config.ts';
+export * from './daily-document.ts';
 export {
   deadLetterFilterFields,
   matchesAll,
@@ -17,6 +21,7 @@ export * from './enqueue.ts';
 export * from './errors.ts';
 export * from './estimate.ts';
 export * from './feed.ts';
+export * from './image-references.ts';
 export * from './inspection.ts';
 export * from './keys.ts';
 export * from './log.ts';
@@ -44,3 +49,5 @@ export * from './stage-run.ts';
 export * from './stage-slots.ts';
 export * from './statistics.ts';
 export * from './storage.ts';
+export * from './tracing.ts';
+export * from './tracing-acceptance.ts';

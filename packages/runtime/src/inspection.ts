@@ -9,7 +9,7 @@ import {
   locales,
   requestStatuses,
   resourceStageSchema,
-  stageOrder,
+  stagesOf,
   stages,
   type FlowNode,
   type ImageSource,
@@ -53,6 +53,7 @@ export const inspectionSchema = z
       .union([
         z.object({ kind: z.literal('upload'), key: z.string(), sha256: z.string(), size_bytes: z.int() }),
         z.object({ kind: z.literal('url'), url: z.string() }),
+        z.object({ kind: z.literal('object'), key: z.string(), size_bytes: z.int() }),
       ])
       .meta({ description: 'Where the photo was taken from; a URL without its query, which may hold a signature.' }),
     image: z.object({ key: z.string(), sha256: z.string() }).nullable(),
@@ -90,8 +91,10 @@ export function createInspector({ records, prefix }: { records: RecordStore; pre
       const record = await records.get(id);
       if (!record) return null;
       // The whole tree, so that the jobs of stages that had been done before a retry are shown as absent.
-      const nodes = nodesOf(buildFlow({ ...flowOrder(record), from: firstStage }));
-      const jobs = await Promise.all(stageOrder.map(async (stage) => await readJob(queueOf(stage), nodes.get(stage))));
+      const nodes = nodesOf(buildFlow({ ...flowOrder(record), from: firstStage, looked: undefined }));
+      const jobs = await Promise.all(
+        stagesOf(record.request.models).map(async (stage) => await readJob(queueOf(stage), nodes.get(stage))),
+      );
       return { ...describe(record), ...(question ? { question: record.request.question } : {}), jobs };
     },
     async close() {
@@ -152,7 +155,7 @@ function describe(record: RequestRecord): Omit<Inspection, 'jobs'> {
     source: reference(request.source),
     image: image && { key: image.key, sha256: image.sha256 },
     error,
-    stages: stageOrder.flatMap((name) => {
+    stages: stagesOf(request.models).flatMap((name) => {
       const shown = resource.stages.find((stage) => stage.name === name);
       const { lost } = record.stages[name];
       return shown ? [{ ...shown, duration_ms: durationOf(record, name), lost }] : [];
@@ -171,6 +174,7 @@ function reference(source: ImageSource): Inspection['source'] {
     const { kind, key, sha256, sizeBytes } = source;
     return { kind, key, sha256, size_bytes: sizeBytes };
   }
+  if (source.kind === 'object') return { kind: source.kind, key: source.key, size_bytes: source.sizeBytes };
   const { origin, pathname } = new URL(source.url);
   return { kind: 'url', url: `${origin}${pathname}` };
 }

@@ -7,8 +7,16 @@ export interface Keys {
   events(id: string): string;
   owner(owner: string): string;
   idempotency(owner: string, key: string): string;
+  /** The same by the hash of the client's key. */
+  claim(owner: string, hash: string): string;
   statistics(day: string): string;
   cache(name: string, key: string): string;
+  /** Which requests refer to a picture, by its hash, or to an upload, by the digits of its id. */
+  image(name: string): string;
+  /** Since when that is noted, epoch ms; 0 where it always was. */
+  readonly imagesSince: string;
+  /** What is known of a presigned upload. */
+  upload(id: string): string;
   /** Who does the work of this cache key, and which jobs wait for it. */
   lease(stage: string, key: string): string;
   leaseWaiters(stage: string, key: string): string;
@@ -20,6 +28,18 @@ export interface Keys {
   modelBudget(model: string): string;
   /** What was spent on models on a day, in all and by owner. */
   spending(day: string): string;
+  /** Secrets of an owner's webhooks, encrypted. */
+  webhookSecrets(owner: string): string;
+  /** What came of telling one event. */
+  webhookDelivery(eventId: string): string;
+  /** An owner's deliveries, oldest first; of one status, or of all. */
+  webhookDeliveries(owner: string, status: string): string;
+  /** There while an owner's URL has said that nobody listens at it any more. */
+  webhookGone(owner: string, url: string): string;
+  /** Ends that somebody is to be told of, by their time. */
+  readonly outbox: string;
+  /** Those of them that nobody could read so far, by their time; in the outbox they stand by that of the next try. */
+  readonly outboxPostponed: string;
   readonly deadlines: string;
   readonly unqueued: string;
   readonly finished: string;
@@ -36,6 +56,15 @@ export interface Keys {
   readonly cacheIndex: string;
   /** Pub/Sub channel on which workers hear which request to stop. */
   readonly control: string;
+  /** API keys by their ids, hashed; and when each was used last. */
+  readonly apiKeys: string;
+  readonly apiKeysUsed: string;
+  /** Pub/Sub channel on which the apis hear which API key was changed. */
+  readonly apiKeysChanged: string;
+  /** Whose browser holds a session, by the hash of what it holds. */
+  session(hash: string): string;
+  /** What people did to the system. */
+  readonly audit: string;
 }
 
 export function createKeys(prefix: string): Keys {
@@ -45,14 +74,24 @@ export function createKeys(prefix: string): Keys {
     owner: (owner) => `${prefix}:owner:${owner}`,
     // The client's key is hashed: its length and its characters are not ours to trust.
     idempotency: (owner, key) => `${prefix}:idempotency:${owner}:${createHash('sha256').update(key).digest('hex')}`,
+    claim: (owner, hash) => `${prefix}:idempotency:${owner}:${hash}`,
     statistics: (day) => `${prefix}:statistics:${day}`,
     cache: (name, key) => `${prefix}:cache:${name}:${key}`,
+    image: (name) => `${prefix}:image:${name.slice(0, 32)}`,
+    imagesSince: `${prefix}:image:since`,
+    upload: (id) => `${prefix}:upload:${id}`,
     lease: (stage, key) => `${prefix}:lease:${stage}:${key}`,
     leaseWaiters: (stage, key) => `${prefix}:lease:${stage}:${key}:waiters`,
     slots: (stage) => `${prefix}:slots:${stage}`,
     breaker: (model) => `${prefix}:breaker:${model}`,
     modelBudget: (model) => `${prefix}:model-budget:${model}`,
     spending: (day) => `${prefix}:spending:${day}`,
+    webhookSecrets: (owner) => `${prefix}:webhook-secrets:${owner}`,
+    webhookDelivery: (eventId) => `${prefix}:webhook-delivery:${eventId}`,
+    webhookDeliveries: (owner, status) => `${prefix}:webhook-deliveries:${owner}:${status}`,
+    webhookGone: (owner, url) => `${prefix}:webhook-gone:${owner}:${createHash('sha256').update(url).digest('hex')}`,
+    outbox: `${prefix}:outbox`,
+    outboxPostponed: `${prefix}:outbox-postponed`,
     deadlines: `${prefix}:deadlines`,
     unqueued: `${prefix}:unqueued`,
     finished: `${prefix}:finished`,
@@ -63,6 +102,11 @@ export function createKeys(prefix: string): Keys {
     epoch: `${prefix}:epoch`,
     cacheIndex: `${prefix}:cache-index`,
     control: `${prefix}:control`,
+    apiKeys: `${prefix}:api-keys`,
+    apiKeysUsed: `${prefix}:api-keys-used`,
+    apiKeysChanged: `${prefix}:api-keys-changed`,
+    session: (hash) => `${prefix}:session:${hash}`,
+    audit: `${prefix}:audit`,
   };
 }
 

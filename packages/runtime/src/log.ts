@@ -1,8 +1,9 @@
 import winston from 'winston';
+import { activeTraceId } from './tracing.ts';
 
 export type Logger = winston.Logger;
 
-/** One JSON object a line on standard output. Bind ids with `logger.child({ … })`; never log a payload, a key or an image. */
+/** One JSON object a line on standard output, with the trace that it belongs to, where there is one. Bind ids with `logger.child({ … })`; never log a payload, a key or an image. */
 export function createLogger(options: { app: string; level: string; silent?: boolean }): Logger {
   return winston.createLogger({
     level: options.level,
@@ -23,6 +24,8 @@ const jsonLine = winston.format((info) => {
   const error = info['error'];
   if (error instanceof Error) info['error'] = describeError(error);
   info['timestamp'] = new Date().toISOString();
+  const traceId = activeTraceId();
+  if (traceId !== undefined) info['trace_id'] = traceId;
   try {
     info[text] = JSON.stringify(info);
   } catch {

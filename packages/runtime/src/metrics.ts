@@ -1,5 +1,8 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { batchMetrics } from './batch-metrics.ts';
+import { installationMetrics } from './installation-metrics.ts';
 import { modelMetrics, stageBuckets } from './model-metrics.ts';
+import { webhookMetrics } from './webhook-metrics.ts';
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -14,9 +17,12 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
   return {
     registry,
     ...modelMetrics(registers),
+    ...webhookMetrics(registers),
+    ...batchMetrics(registers),
+    ...installationMetrics(registers),
     stageRuns: new Counter({
       name: 'bunri_stage_runs_total',
-      help: 'Runs of a stage by how they ended: completed, cached, retried, failed, released, canceled, skipped, fenced, waiting.',
+      help: 'Runs of a stage by how they ended: completed, cached, retry, failed, released, rate_limited, waiting, skipped, fenced.',
       labelNames: ['stage', 'outcome'],
       registers,
     }),
@@ -50,6 +56,25 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       name: 'bunri_failures_total',
       help: 'Failed runs by code; final says whether the request ended with it.',
       labelNames: ['stage', 'code', 'final'],
+      registers,
+    }),
+    stalledJobs: new Counter({
+      name: 'bunri_stalled_jobs_total',
+      help: 'Jobs that were taken from a worker that gave no sign of life any more, as counted by those that found them.',
+      labelNames: ['stage'],
+      registers,
+    }),
+    tracesDropped: new Counter({
+      name: 'bunri_traces_dropped_total',
+      help: 'Spans that were not sent to the collector: queue_full, or not_sent where it did not take them.',
+      labelNames: ['reason'],
+      registers,
+    }),
+    storageSeconds: new Histogram({
+      name: 'bunri_storage_call_seconds',
+      help: 'Time of a call of the object storage, by what was done and its outcome: ok, absent, failed, aborted.',
+      labelNames: ['operation', 'outcome'],
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15],
       registers,
     }),
     rateLimited: new Counter({
@@ -148,12 +173,6 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
       labelNames: ['queue'],
       registers,
     }),
-    deadLetters: new Gauge({
-      name: 'bunri_dead_letters',
-      help: "Requests that failed on our side or the provider's and are kept to be retried.",
-      registers,
-    }),
-    openRequests: new Gauge({ name: 'bunri_open_requests', help: 'Requests that have not ended.', registers }),
     swept: new Counter({
       name: 'bunri_swept_total',
       help: 'Requests that the sweeper closed or repaired, by what it found.',
@@ -179,7 +198,7 @@ export function createMetrics(options: { app: string; processMetrics?: boolean }
     }),
     deletedObjects: new Counter({
       name: 'bunri_deleted_objects_total',
-      help: 'Objects and entries removed past their retention, by kind: image, feedback, record, dead_letter, cache.',
+      help: 'Objects and entries removed past their retention, by kind: image, feedback, batch, record, dead_letter, cache.',
       labelNames: ['kind'],
       registers,
     }),

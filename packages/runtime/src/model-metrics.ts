@@ -74,6 +74,12 @@ export function modelMetrics(registers: Registry[]) {
       labelNames: ['cap'],
       registers,
     }),
+    spendingCap: new Gauge({
+      name: 'bunri_spending_cap_usd',
+      help: 'What models may cost a day by the settings of this process: of the day, all together, or of one owner. Absent without a cap.',
+      labelNames: ['cap'],
+      registers,
+    }),
     modelBudgetWaitSeconds: new Histogram({
       name: 'bunri_model_budget_wait_seconds',
       help: 'Time that a call waited in place for its turn in the budget of its model; calls that did not wait are not in it.',

@@ -1,5 +1,8 @@
 import { once } from 'node:events';
+import type { Redis } from 'ioredis';
 import * as z from 'zod';
+import { createApiKeys, type ApiKeys } from './api-keys.ts';
+import { createAudit, type Audit } from './audit.ts';
 import { parseConfig, processSettings } from './config.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createFlowQueue, type FlowQueue } from './enqueue.ts';
@@ -15,12 +18,17 @@ const settings = z.object({ REDIS_URL, REDIS_PREFIX });
 /** What somebody at a command line works with, while the apps run or not. */
 export interface Operator {
   readonly prefix: string;
+  readonly redis: Redis;
   readonly records: RecordStore;
   readonly flows: FlowQueue;
   readonly deadLetters: DeadLetters;
   readonly inspector: Inspector;
+  readonly apiKeys: ApiKeys;
+  readonly audit: Audit;
   /** Epoch ms by Redis's clock: deadlines are compared between machines. */
   readonly now: () => number;
+  /** By how much Redis's clock was ahead of this machine's, ms. */
+  readonly clockOffsetMs: number;
   /** Opens a connection of its own for events. */
   openFeed(): EventFeed;
   close(): Promise<void>;
@@ -40,34 +48,32 @@ const connectTimeoutMs = 5_000;
 export async function openOperator(env: Record<string, string | undefined>): Promise<Operator> {
   const { REDIS_URL: url, REDIS_PREFIX: prefix } = parseConfig(settings, env);
   // Every trouble ends as an error of the command that had it; a log would stand in its output.
-  const log = createLogger({ app: 'queuectl', level: 'error', silent: true });
-  const redis = connectProducer({ url, name: 'queuectl', log });
-  let trouble = 'it did not answer in time';
-  redis.on('error', (error: NodeJS.ErrnoException) => (trouble = error.message || (error.code ?? trouble)));
-  try {
-    await once(redis, 'ready', { signal: AbortSignal.timeout(connectTimeoutMs) });
-  } catch (error) {
-    redis.disconnect();
-    const { host } = new URL(url);
-    throw new RedisUnreachable(`Redis at ${host} cannot be reached: ${trouble}. Check REDIS_URL.`, { cause: error });
-  }
-  const [seconds = 0] = await redis.time();
-  const offsetMs = clockOffsetMs(seconds * 1000, Date.now());
+  const log = createLogger({ app: 'bunri', level: 'error', silent: true });
+  const redis = connectProducer({ url, name: 'bunri', log });
+  await untilReady(redis, new URL(url).host);
+  const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
+  const clockOffsetMs = Math.round(seconds * 1000 + micros / 1000 - Date.now());
+  // What a round trip explains is no difference.
+  const offsetMs = Math.abs(clockOffsetMs) < 2_000 ? 0 : clockOffsetMs;
   const now = () => Date.now() + offsetMs;
 
   const records = createRecordStore({ redis, prefix, now });
   const flows = createFlowQueue({ redis, prefix });
   const inspector = createInspector({ records, prefix });
-  const subscribers: ReturnType<typeof connectSubscriber>[] = [];
+  const subscribers: Redis[] = [];
   return {
     prefix,
+    redis,
     records,
     flows,
     deadLetters: createDeadLetters({ records, flows, now }),
     inspector,
+    apiKeys: createApiKeys({ redis, prefix, now }),
+    audit: createAudit({ redis, prefix, log }),
     now,
+    clockOffsetMs,
     openFeed() {
-      const subscriber = connectSubscriber({ url, name: 'queuectl-subscriber', log });
+      const subscriber = connectSubscriber({ url, name: 'bunri-subscriber', log });
       subscribers.push(subscriber);
       return createEventFeed({ records, subscriber, log });
     },
@@ -79,7 +85,14 @@ export async function openOperator(env: Record<string, string | undefined>): Pro
   };
 }
 
-/** Whole seconds are what Redis was asked for, so that less than two of them are no difference. */
-function clockOffsetMs(redisMs: number, ownMs: number): number {
-  return Math.abs(redisMs - ownMs) < 2_000 ? 0 : redisMs - ownMs;
+/** @throws RedisUnreachable */
+async function untilReady(redis: Redis, host: string): Promise<void> {
+  let trouble = 'it did not answer in time';
+  redis.on('error', (error: NodeJS.ErrnoException) => (trouble = error.message || (error.code ?? trouble)));
+  try {
+    await once(redis, 'ready', { signal: AbortSignal.timeout(connectTimeoutMs) });
+  } catch (error) {
+    redis.disconnect();
+    throw new RedisUnreachable(`Redis at ${host} cannot be reached: ${trouble}. Check REDIS_URL.`, { cause: error });
+  }
 }

@@ -15,7 +15,10 @@ function refusing(times: number) {
     if (calls <= times) throw new Error('OOM command not allowed');
     return await Promise.resolve({ outcome: 'finished' as const });
   };
-  return { calls: () => calls, records: { start: unused, finish, retry: unused, release: unused, fail: unused } };
+  return {
+    calls: () => calls,
+    records: { isAwaited: unused, start: unused, finish, retry: unused, release: unused, giveUp: unused, fail: unused },
+  };
 }
 
 test('a transition that Redis refuses is repeated until it is taken', async () => {

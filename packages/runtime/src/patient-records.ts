@@ -11,10 +11,10 @@ const firstPauseMs = 100;
 const longestPauseMs = 2_000;
 const patienceMs = 60_000;
 
-type Transitions = Pick<RecordStore, 'start' | 'finish' | 'retry' | 'release' | 'fail'>;
+type Transitions = Pick<RecordStore, 'isAwaited' | 'start' | 'finish' | 'retry' | 'release' | 'giveUp' | 'fail'>;
 
 /**
- * The transitions of a run, repeated while Redis refuses to write, as one does that is out of memory or has become a replica
+ * The transitions of a run, and the look before the first, repeated while Redis refuses to write, as one does that is out of memory or has become a replica
  * (a connection that is gone is waited for by the client already). Trouble with the record is no failure of the stage: it
  * must spend no attempt, and must not throw away what was paid for. Every transition may be repeated.
  *
@@ -41,10 +41,12 @@ export function patientRecords(
   }
 
   return {
+    isAwaited: async (...args) => await patiently(async () => await records.isAwaited(...args)),
     start: async (...args) => await patiently(async () => await records.start(...args)),
     finish: async (...args) => await patiently(async () => await records.finish(...args)),
     retry: async (...args) => await patiently(async () => await records.retry(...args)),
     release: async (...args) => await patiently(async () => await records.release(...args)),
+    giveUp: async (...args) => await patiently(async () => await records.giveUp(...args)),
     fail: async (...args) => await patiently(async () => await records.fail(...args)),
   };
 }

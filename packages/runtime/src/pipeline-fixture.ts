@@ -2,7 +2,17 @@
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { stageJobId, stageOrder, stages, type Request, type StageName, type StageOutput } from '@bunri/queue-contracts';
+import {
+  looksOf,
+  stageJobId,
+  stageNames,
+  stageOrder,
+  stages,
+  type Request,
+  type StageInput,
+  type StageName,
+  type StageOutput,
+} from '@bunri/queue-contracts';
 import { createResultCache } from './cache.ts';
 import { createFlowQueue, newRequestId } from './enqueue.ts';
 import { createEventFeed } from './feed.ts';
@@ -29,6 +39,18 @@ export const outputs: { [S in StageName]: StageOutput<S> } = {
       engine,
     },
     usage,
+  },
+  'vision.local': {
+    classification: {
+      waste_category: 'recyclable',
+      subcategory: '플라스틱류',
+      item_id: null,
+      item_name: 'something of plastic',
+      confidence: 0.5,
+      condition: { cap: 'unknown', rinsed: 'unknown', contamination: 'unknown', label: 'unknown' },
+      engine: { provider: 'local', model: 'materials@1' },
+    },
+    usage: { input_tokens: 0, output_tokens: 0, cost_usd: 0 },
   },
   rag: {
     item_id: null,
@@ -59,20 +81,22 @@ export async function closePipelines(): Promise<void> {
   for (const close of closers.splice(0).toReversed()) await close();
 }
 
-type Handlers = { [S in StageName]?: (context: HandlerContext) => Promise<StageOutput<S>> };
+type Handlers = { [S in StageName]?: (context: HandlerContext, input: StageInput<S>) => Promise<StageOutput<S>> };
 
 interface PipelineOptions {
   readonly graceMs?: number;
   readonly lock?: { readonly durationMs: number; readonly stalledCheckMs: number };
   /** Stages that the test serves itself. */
   readonly without?: readonly StageName[];
+  /** Serves the local look too. Default false. */
+  readonly local?: boolean;
   /** Default: those of the catalogue. */
   readonly concurrency?: number;
 }
 
 /** All four stages on a real Redis; a stage without a handler of the test's own answers at once. */
 export async function startPipeline(handlers: Handlers = {}, options: PipelineOptions = {}) {
-  const { graceMs = 5_000, lock, without = [], concurrency } = options;
+  const { graceMs = 5_000, lock, without = [], local = false, concurrency } = options;
   const prefix = `{t${randomUUID()}}`;
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   const metrics = createMetrics({ app: 'test', processMetrics: false });
@@ -95,14 +119,19 @@ export async function startPipeline(handlers: Handlers = {}, options: PipelineOp
   const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
   const visionQueue = new Queue(stages.vision.queue, { connection: redis, prefix });
   const waiting = async () => await visionQueue.getDelayedCount();
-  const runs = Object.fromEntries(stageOrder.map((stage) => [stage, 0])) as Record<StageName, number>;
+  const runs = Object.fromEntries((local ? stageNames : stageOrder).map((stage) => [stage, 0])) as Record<
+    StageName,
+    number
+  >;
 
   const serve = async (stage: StageName): Promise<ProcessLife> => {
     const life = createProcessLife({ log, graceMs });
-    const handler: Handler<typeof stage> = async (_input, context) => {
+    const handler: Handler<typeof stage> = async (input, context) => {
       runs[stage] += 1;
-      const own = handlers[stage];
-      return { output: own ? await own(context) : outputs[stage], cached: false };
+      const own = handlers[stage] as
+        | ((of: HandlerContext, on: typeof input) => Promise<StageOutput<typeof stage>>)
+        | undefined;
+      return { output: own ? await own(context, input) : outputs[stage], cached: false };
     };
     const shared = { redis, records, subscriber: connect(), prefix, life, graceMs, log, metrics, concurrency };
     await serveStage({ stage, handler, ...shared, ...(lock ? { lock } : {}) });
@@ -111,7 +140,9 @@ export async function startPipeline(handlers: Handlers = {}, options: PipelineOp
   };
   const lives = Object.fromEntries(
     await Promise.all(
-      stageOrder.filter((stage) => !without.includes(stage)).map(async (stage) => [stage, await serve(stage)] as const),
+      stageNames
+        .filter((stage) => !without.includes(stage) && (local || stage !== 'vision.local'))
+        .map(async (stage) => [stage, await serve(stage)] as const),
     ),
   ) as Record<StageName, ProcessLife>;
 
@@ -132,7 +163,8 @@ export async function startPipeline(handlers: Handlers = {}, options: PipelineOp
     };
     const { turn } = await records.accept(request, { outputs: given });
     const from = stageOrder.find((stage) => !(stage in given));
-    await flows.add({ ...request, turn, ...(from ? { from } : {}) });
+    const looks = request.models ? { looks: looksOf(request.models) } : {};
+    await flows.add({ ...request, turn, ...(from ? { from } : {}), ...looks });
     return request.id;
   };
   const ended = async (id: string) => {

@@ -1,5 +1,13 @@
 import type { Redis } from 'ioredis';
-import { eventSchema, type Request, type RequestEvent, type RequestStatus } from '@bunri/queue-contracts';
+import {
+  eventSchema,
+  failureSchema,
+  type Failure,
+  type Request,
+  type RequestEvent,
+  type RequestStatus,
+  type StageName,
+} from '@bunri/queue-contracts';
 import { archivedEvents, recordFields, toArchived } from './archive.ts';
 import type { ArchivedEvent } from './archive-codec.ts';
 import type { Keys } from './keys.ts';
@@ -17,6 +25,19 @@ export function recordReads({ redis, keys, now }: { redis: Redis; keys: Keys; no
   return {
     async get(id: string): Promise<RequestRecord | null> {
       return parseRecord(recordFields(await redis.hgetallBuffer(keys.record(id))));
+    },
+
+    /** Whether the request is open and this stage of it has no result yet. */
+    async isAwaited(id: string, stage: StageName): Promise<boolean> {
+      const [status, of] = await redis.hmget(keys.record(id), 'status', `${stage}.status`);
+      return (status === 'queued' || status === 'running') && of !== 'completed';
+    },
+
+    /** Why stages were given up whose requests went on. */
+    async failuresOf(id: string, stages: readonly StageName[]): Promise<Partial<Record<StageName, Failure>>> {
+      const errors = await redis.hmget(keys.record(id), ...stages.map((stage) => `${stage}.error`));
+      const known = errors.flatMap((error, i) => (error ? [[stages[i], failureSchema.parse(JSON.parse(error))]] : []));
+      return Object.fromEntries(known) as Partial<Record<StageName, Failure>>;
     },
 
     /** How the request stands that has claimed this idempotency key; null where none has, or it was removed. */
@@ -86,7 +107,7 @@ export function recordReads({ redis, keys, now }: { redis: Redis; keys: Keys; no
     async lostBefore(): Promise<number> {
       const known = await redis.get(keys.epoch);
       if (known !== null) return Number(known);
-      await redis.set(keys.epoch, now(), 'NX');
+      await redis.multi().set(keys.epoch, now(), 'NX').set(keys.imagesSince, 0, 'NX').exec();
       return Number(await redis.get(keys.epoch));
     },
   };

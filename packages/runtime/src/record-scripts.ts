@@ -1,10 +1,15 @@
 import type { Redis } from 'ioredis';
 import { finalStage } from '@bunri/queue-contracts';
+import { givingUp } from './give-up-script.ts';
+import { referenceMarginMs, referring } from './image-references.ts';
 import { statisticsTtlMs } from './statistics.ts';
+import { turns } from './turn-script.ts';
 
 /** Only deltas can be many, and waits in a long outage; a stream that is cut has lost the oldest of them. */
 const mostDeltas = 4000;
 const mostWaits = 500;
+/** A known answer's picture was looked for this long ago at most. */
+const answerKnownMs = 60_000;
 /** A stage that took this many workers with it takes no more: each loss costs up to 20 s of the request's time. */
 const maxLostRuns = 3;
 /**
@@ -42,38 +47,24 @@ local function terminal(status)
 end
 `;
 
-/** The script itself writes status, completedAt and seq. */
+/** The script itself writes status, completedAt and seq. An end that somebody is to be told of goes into the outbox with it. */
 const closer = `
 local statistics, deadlines, finished = KEYS[2], KEYS[3], KEYS[4]
-local function close(seq, status, data, retention)
+local function close(seq, status, data, retention, webhook)
   call('ZREM', deadlines, id)
   call('ZADD', finished, now, id)
   call('HINCRBY', statistics, status, 1)
   emit(seq, status, data)
   call('PEXPIRE', rec, retention)
   call('PEXPIRE', ev, retention)
-end
-`;
-
-/**
- * Gives out turns, by start-time fair queueing (Goyal, Vin and Cheng, 1996): a request's turn is its owner's next one, or
- * the one that its class has come to, whichever is later. So an owner with a long line does not stand before one with a
- * short line. With nothing open the turns begin anew.
- */
-const turns = `
-local function nextTurn(turns, class, owner, idle)
-  if idle then call('DEL', turns) end
-  local reached = call('HMGET', turns, class, class .. ':' .. owner)
-  local turn = math.max(tonumber(reached[1] or 0), tonumber(reached[2] or 0))
-  call('HSET', turns, class .. ':' .. owner, turn + 1)
-  return turn
+  if webhook then call('ZADD', string.sub(rec, 1, -#id - 9) .. 'outbox', now, 'classification.' .. status .. ' ' .. id .. ' ' .. seq) end
 end
 `;
 
 /** The stage's fence: a run may write only while it is the latest run of its stage and the request is open. */
 const fence = `
 local stage, token = ARGV[2], ARGV[3]
-local state = call('HMGET', rec, 'status', stage .. '.token', stage .. '.status', 'seq')
+local state = call('HMGET', rec, 'status', stage .. '.token', stage .. '.status', 'seq', 'webhook')
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
 if state[2] ~= token or state[3] ~= 'running' then return {'fenced'} end
@@ -82,22 +73,21 @@ local seq = tonumber(state[4]) + 1
 
 export const scripts = {
   /** KEYS 6 owner index, 7 turns, 8 epoch, and where the client gave one 9 idempotency key. ARGV 2 retention ms, 3 request
-   * JSON, 4 owner, 5 deadline, 6 created, 7 class, 8 'completed' for a request answered from the cache, else '',
-   * 9 fingerprint, 10 its ttl ms, 11 the id of the request that it goes on from, which is told of it, or '', then field and
-   * value pairs of the stages that have their output already. Answers the turn, too. */
-  accept: `${emitter}${closer}${turns}
+   * JSON, 4 owner, 5 deadline, 6 created, 7 class, 8 'completed' for a request answered from the cache, 'replay', or '',
+   * 9 fingerprint, 10 its ttl ms, 11 the id of the request that it goes on from, which is told of an answer, or '', then field and
+   * value pairs: `webhook` first where somebody is to be told of the end, and of the stages that have their output already. Answers the turn, too. */
+  accept: `${emitter}${closer}${turns}${referring}
 local function recordOf(other) return string.sub(rec, 1, -#id - 1) .. other end
+local first, answers = recordOf(ARGV[11]), ARGV[11] ~= '' and ARGV[8] ~= 'replay'
 local function tellFirst(by)
-  if ARGV[11] == '' then return end
   -- Of one that is past its retention nothing must come back. What is packed has this field beside the archive.
-  local first = recordOf(ARGV[11])
-  if call('EXISTS', first) == 1 then call('HSET', first, 'answeredBy', by) end
+  if answers and call('EXISTS', first) == 1 then call('HSET', first, 'answeredBy', by) end
 end
 if KEYS[9] then
   local claimed = call('HMGET', KEYS[9], 'fingerprint', 'id')
   local status = claimed[1] and call('HGET', recordOf(claimed[2]), 'status')
   -- A claim is free again whose request was removed, and that of an answer which came to nothing: the person may try again.
-  local isFree = not status or ARGV[11] ~= '' and (status == 'failed' or status == 'canceled')
+  local isFree = not status or answers and (status == 'failed' or status == 'canceled')
   if not isFree then
     if claimed[1] ~= ARGV[9] then return {'conflict', claimed[2]} end
     tellFirst(claimed[2])
@@ -106,8 +96,12 @@ if KEYS[9] then
 end
 if call('EXISTS', rec) == 1 then return {'existing', id, call('HGET', rec, 'turn') or '0'} end
 local idle = call('ZCARD', deadlines) == 0
-if idle then call('SET', KEYS[8], now, 'NX') end
+if idle and call('SET', KEYS[8], now, 'NX') then call('SET', imageKey('since'), 0) end
 local fields = {'request', ARGV[3], 'deadlineAt', ARGV[5], 'readyAt', now, unpack(ARGV, 12)}
+local image = imageIn(fields)
+if image and ARGV[8] == 'completed' and unstored(image, now - ${answerKnownMs}) then return {'unstored', id} end
+if ARGV[11] ~= '' and (call('EXISTS', first) == 0 or call('HEXISTS', first, 'deleting') == 1) then return {'unstored', id} end
+if image then refer(image, ARGV[5] - now + ARGV[2] + ${referenceMarginMs}) end
 local function write(...)
   for i = 1, select('#', ...) do fields[#fields + 1] = (select(i, ...)) end
   call('HSET', rec, unpack(fields))
@@ -117,13 +111,14 @@ call('ZADD', KEYS[6], ARGV[6], id)
 if KEYS[9] then
   call('HSET', KEYS[9], 'fingerprint', ARGV[9], 'id', id)
   call('PEXPIRE', KEYS[9], ARGV[10])
+  fields[#fields + 1], fields[#fields + 2] = 'claim', string.match(KEYS[9], '[^:]*$')
 end
 if call('HINCRBY', statistics, 'accepted', 1) == 1 then call('PEXPIRE', statistics, ${statisticsTtlMs}) end
 emit(1, 'accepted', '{}')
 if ARGV[8] == 'completed' then
   write('status', 'completed', 'completedAt', now, 'seq', 2)
   call('HINCRBY', statistics, 'cached', 1)
-  close(2, 'completed', '{"cached":true}', ARGV[2])
+  close(2, 'completed', '{"cached":true}', ARGV[2], ARGV[12] == 'webhook')
   return {'accepted', id, '0'}
 end
 local turn = nextTurn(KEYS[7], ARGV[7], ARGV[4], idle)
@@ -145,7 +140,7 @@ local state = call('HMGET', rec, 'status', 'deadlineAt', stage .. '.status', 're
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
 if (state[6] or '0') ~= ARGV[4] then return {'void'} end
-if state[3] == 'completed' then return {'done'} end
+if state[3] == 'completed' or state[3] == 'failed' then return {'done'} end
 if tonumber(state[2]) <= tonumber(now) then return {'late'} end
 local lost = tonumber(state[7] or 0)
 local function processOf(run) return string.match(run or '', '^[^:]*') end
@@ -170,18 +165,24 @@ for i = 1, #outputs do reply[#reply + 1] = state[12 + i] or '' end
 return reply`,
 
   /** ARGV 2 stage, 3 token, 4 duration ms, 5 cached 1 or 0, 6 output JSON, 7 retention ms of a request that ends with this
-   * stage, else '', then counter and amount pairs. */
-  finish: `${emitter}${terminal}${fence}${closer}
+   * stage, else '', 8 retention ms where the output names a stored picture, else '', then counter and amount pairs. */
+  finish: `${emitter}${terminal}${fence}${closer}${referring}
+local image = ARGV[8] ~= '' and imageOf(ARGV[6])
+if image then
+  local times = call('HMGET', rec, stage .. '.startedAt', 'deadlineAt')
+  if unstored(image, tonumber(times[1])) then return {'unstored'} end
+  refer(image, times[2] - now + ARGV[8] + ${referenceMarginMs})
+end
 local fields = {stage .. '.status', 'completed', stage .. '.durationMs', ARGV[4], stage .. '.cached', ARGV[5], stage .. '.output', ARGV[6]}
 if ARGV[7] == '' then
   call('HSET', rec, 'seq', seq, 'readyAt', now, unpack(fields))
 else
   call('HSET', rec, 'seq', seq + 1, 'status', 'completed', 'completedAt', now, unpack(fields))
 end
-for i = 8, #ARGV, 2 do call('HINCRBY', statistics, ARGV[i], ARGV[i + 1]) end
+for i = 9, #ARGV, 2 do call('HINCRBY', statistics, ARGV[i], ARGV[i + 1]) end
 local cached = ARGV[5] == '1' and 'true' or 'false'
 emit(seq, 'stage.completed', '{"stage":"' .. stage .. '","duration_ms":' .. ARGV[4] .. ',"cached":' .. cached .. '}')
-if ARGV[7] ~= '' then close(seq + 1, 'completed', '{}', ARGV[7]) end
+if ARGV[7] ~= '' then close(seq + 1, 'completed', '{}', ARGV[7], state[5]) end
 return {'finished'}`,
 
   /** The run ends without a result and the stage waits again. ARGV 2 stage, 3 token, 4 event, 5 its data,
@@ -192,6 +193,8 @@ if ARGV[6] ~= '0' then call('HINCRBY', rec, stage .. '.attempts', '-' .. ARGV[6]
 emit(seq, ARGV[4], ARGV[5])
 call('XTRIM', ev, 'MAXLEN', '~', ${mostWaits})
 return {'yielded'}`,
+
+  giveUp: `${emitter}${terminal}${givingUp}`,
 
   /** ARGV 2 stage, 3 token, 4 data of the event. */
   delta: `${emitter}${terminal}${fence}
@@ -206,9 +209,9 @@ return {'emitted'}`,
    * 8 control channel, 9 what to tell the workers on it or '', 10 generation or '' (with one, only while the request has
    * not been retried since), 11 'overdue' or '' (only a request past its deadline), 12 retention ms of dead letters,
    * 13 how many there may be. */
-  end: `${emitter}${terminal}${closer}
+  end: `${emitter}${terminal}${closer}${referring}
 local stage = ARGV[5]
-local state = call('HMGET', rec, 'status', stage .. '.token', 'generation', 'deadlineAt', 'class', '${finalStage}.startedAt', 'request', 'seq')
+local state = call('HMGET', rec, 'status', stage .. '.token', 'generation', 'deadlineAt', 'class', '${finalStage}.startedAt', 'request', 'seq', 'webhook')
 if not state[1] then return {'gone'} end
 if terminal(state[1]) then return {'closed', state[1]} end
 if ARGV[6] ~= '' and state[2] ~= ARGV[6] then return {'fenced'} end
@@ -230,7 +233,9 @@ local retention = ARGV[2]
 if KEYS[7] and call('ZCARD', KEYS[7]) < tonumber(ARGV[13]) then
   finished, retention = KEYS[7], ARGV[12]
 end
-close(seq, ARGV[3], ARGV[4] ~= '' and ARGV[4] or '{}', retention)
+local image = imageOf(call('HGET', rec, 'preprocess.output') or '')
+if image then refer(image, retention + ${referenceMarginMs}) end
+close(seq, ARGV[3], ARGV[4] ~= '' and ARGV[4] or '{}', retention, state[9])
 if ARGV[9] ~= '' then call('PUBLISH', ARGV[8], ARGV[9] .. ' ' .. id) end
 return {'ended'}`,
 
@@ -244,13 +249,13 @@ return {'dropped'}`,
 
   /** Opens a request again under a new generation, whose jobs alone count from then on: a failed one that is retried, or an
    * open one whose jobs are gone. KEYS 6 dead letters, 7 turns. ARGV 2 request JSON, 3 deadline, 4 owner, 5 class,
-   * 6 generation, 7 the status that it must have, or 'open', 8 event, 9 its data, then the stages that have to run.
+   * 6 generation, 7 the status that it must have, or 'open', 8 event, 9 its data, 10 retention ms, then the stages that have to run.
    * Answers the new generation and the turn. */
-  reopen: `${emitter}${terminal}${turns}
-local state = call('HMGET', rec, 'status', 'generation', 'seq', 'archive')
+  reopen: `${emitter}${terminal}${turns}${referring}
+local state = call('HMGET', rec, 'status', 'generation', 'seq', 'archive', 'deleting')
 if not state[1] then return {'gone'} end
--- What is packed cannot run again.
-if state[4] then return {'closed', state[1]} end
+-- What is packed, or on its way out, cannot run again.
+if state[4] or state[5] then return {'closed', state[1]} end
 local status = terminal(state[1]) and state[1] or 'open'
 if status ~= ARGV[7] then return {'closed', state[1]} end
 if (state[2] or '0') ~= ARGV[6] then return {'fenced'} end
@@ -259,12 +264,14 @@ local turn = nextTurn(KEYS[7], ARGV[5], ARGV[4], call('ZCARD', KEYS[3]) == 0)
 call('HSET', rec, 'status', 'queued', 'request', ARGV[2], 'deadlineAt', ARGV[3], 'readyAt', now, 'seq', seq,
   'generation', generation, 'class', ARGV[5], 'turn', turn)
 call('HDEL', rec, 'error', 'completedAt')
-for i = 10, #ARGV do
+for i = 11, #ARGV do
   call('HSET', rec, ARGV[i] .. '.status', 'pending')
-  call('HDEL', rec, ARGV[i] .. '.token')
+  call('HDEL', rec, ARGV[i] .. '.token', ARGV[i] .. '.error')
   if status == 'failed' then call('HDEL', rec, ARGV[i] .. '.lost') end
 end
-if status == 'open' then call('HINCRBY', rec, ARGV[10] .. '.lost', 1) end
+if status == 'open' then call('HINCRBY', rec, ARGV[11] .. '.lost', 1) end
+local image = imageOf(call('HGET', rec, 'preprocess.output') or '')
+if image then refer(image, ARGV[3] - now + ARGV[10] + ${referenceMarginMs}) end
 call('PERSIST', rec)
 call('PERSIST', ev)
 call('ZREM', KEYS[4], id)

@@ -4,15 +4,17 @@ import {
   isDeadLetter,
   stageReads,
   type Failure,
+  type LookStage,
   type Request,
   type RequestStatus,
   type StageName,
+  type UsualStage,
 } from '@bunri/queue-contracts';
 import { createKeys, dayInSeoul } from './keys.ts';
 import { changed, oneOf, type Refused, type StartResult } from './record-outcomes.ts';
 import { recordReads } from './record-reads.ts';
 import { scriptRunner, type ScriptName } from './record-scripts.ts';
-import { stagesLeft, type RequestRecord } from './record.ts';
+import { cachedFields, looksField, type RequestRecord, stagesLeft } from './record.ts';
 
 export interface StageRun {
   readonly id: string;
@@ -21,10 +23,12 @@ export interface StageRun {
   readonly token: string;
   /** Of the job that is run. Default 0. */
   readonly generation?: number;
+  /** The stages that look at the photo of its request. Default: the usual one. */
+  readonly looks?: readonly LookStage[] | undefined;
 }
 
 export interface CachedAnswer {
-  readonly outputs: Record<StageName, unknown>;
+  readonly outputs: Record<UsualStage, unknown>;
 }
 
 export interface Idempotency {
@@ -90,12 +94,13 @@ export function createRecordStore(options: RecordStoreOptions) {
      * Writes a new request, and claims its idempotency key in the same step. `existing` and `conflict` name the earlier
      * request. With an `answer` the request is completed at once; with `outputs` those stages are taken for done. The record of
      * a request that this one goes on from names it from then on, and so it does where it is `existing`; an earlier one that
-     * failed or was canceled gives up the key to it.
+     * failed or was canceled gives up the key to it. `unstored`: the picture of the `answer`, or the request that it
+     * goes on from, is being removed; nothing was written.
      */
     async accept(
       request: Request,
       extra: { idempotency?: Idempotency; answer?: CachedAnswer; outputs?: Partial<Record<StageName, unknown>> } = {},
-    ): Promise<{ outcome: 'accepted' | 'existing' | 'conflict'; id: string; turn: number }> {
+    ): Promise<{ outcome: 'accepted' | 'existing' | 'conflict' | 'unstored'; id: string; turn: number }> {
       const { idempotency, answer, outputs = answer?.outputs ?? {} } = extra;
       const claim = idempotency ? [keys.idempotency(request.owner, idempotency.key)] : [];
       const reply = await run(
@@ -108,23 +113,26 @@ export function createRecordStore(options: RecordStoreOptions) {
           request.deadlineAt,
           request.createdAt,
           request.priority,
-          answer ? 'completed' : '',
+          answer ? 'completed' : request.replay ? 'replay' : '',
           idempotency?.fingerprint ?? '',
           idempotencyTtlMs,
           // A replay of an answer is an operator's, and no answer.
-          request.replay ? '' : (request.clarifies?.of ?? ''),
+          request.replay?.of ?? request.clarifies?.of ?? '',
+          // A replay is an operator's, and nobody's to be told of.
+          ...(request.webhookUrl !== undefined && !request.replay ? ['webhook', 1] : []),
+          ...looksField(request),
           ...cachedFields(outputs, now()),
         ],
         [...indexes(), keys.owner(request.owner), keys.turns, keys.epoch, ...claim],
       );
-      const outcome = oneOf(reply[0], ['accepted', 'existing', 'conflict']);
+      const outcome = oneOf(reply[0], ['accepted', 'existing', 'conflict', 'unstored']);
       return { outcome, id: reply[1] ?? request.id, turn: Number(reply[2] ?? 0) };
     },
 
     /** A worker takes the stage; `suspectHeld` where it runs one already that was lost twice. On `started` the run's token is the stage's fence, and `outputs` has what the stage reads. */
     async start(stageRun: StageRun, suspectHeld = false): Promise<StartResult> {
       const { stage, generation = 0 } = stageRun;
-      const reads = stageReads(stage);
+      const reads = stageReads(stage, stageRun.looks);
       const more = stage === finalStage ? [keys.unqueued, keys.turns] : [keys.unqueued];
       const reply = await fenced('start', stageRun, [generation, suspectHeld ? 'held' : '', ...reads], more);
       const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'void', 'done', 'late', 'worn', 'isolated']);
@@ -141,11 +149,11 @@ export function createRecordStore(options: RecordStoreOptions) {
       };
     },
 
-    /** The stage's result. The final stage's result completes the request in the same step. `counters` go to the statistics of the day. */
+    /** The stage's result; `unstored` where its picture has been removed since the stage began. The final stage's result completes the request in the same step. `counters` go to the statistics of the day. */
     async finish(
       stageRun: StageRun,
       result: { output: unknown; durationMs: number; cached: boolean; counters?: Record<string, number> },
-    ): Promise<{ outcome: 'finished' } | Refused> {
+    ): Promise<{ outcome: 'finished' | 'unstored' } | Refused> {
       const final = stageRun.stage === finalStage;
       const reply = await fenced(
         'finish',
@@ -155,11 +163,12 @@ export function createRecordStore(options: RecordStoreOptions) {
           result.cached ? 1 : 0,
           JSON.stringify(result.output),
           final ? retentionMs : '',
+          stageRun.stage === 'preprocess' ? retentionMs : '',
           ...Object.entries(result.counters ?? {}).flat(),
         ],
         final ? closing() : [statistics()],
       );
-      return changed(reply, 'finished');
+      return reply[0] === 'unstored' ? { outcome: 'unstored' } : changed(reply, 'finished');
     },
 
     /** The run failed and another attempt will follow. */
@@ -176,6 +185,18 @@ export function createRecordStore(options: RecordStoreOptions) {
       const data = JSON.stringify({ stage: stageRun.stage, reason });
       const takenBack = reason === 'storage_unavailable' ? 0 : 1;
       return changed(await fenced('yield', stageRun, ['stage.released', data, takenBack]), 'yielded');
+    },
+
+    /**
+     * One of two stages that look has failed for good: its request goes on with the other one. With a `token`, only the run
+     * that holds the stage may say so.
+     */
+    async giveUp(
+      { id, stage, generation = 0, token = '' }: Omit<StageRun, 'token'> & { readonly token?: string },
+      error: Failure,
+    ): Promise<{ outcome: 'given up' } | Refused> {
+      const told = JSON.stringify({ stage, code: error.code });
+      return changed(await run('giveUp', id, [stage, token, generation, JSON.stringify(error), told]), 'given up');
     },
 
     /** A piece of the answer while it is being written; `offset` counts UTF-16 units from the start of the answer. */
@@ -234,14 +255,27 @@ export function createRecordStore(options: RecordStoreOptions) {
       const reply = await run(
         'reopen',
         request.id,
-        [JSON.stringify(request), deadlineAt, request.owner, priority, record.generation, from, event, data, ...left],
+        [
+          JSON.stringify(request),
+          deadlineAt,
+          request.owner,
+          priority,
+          record.generation,
+          from,
+          event,
+          data,
+          retentionMs,
+          ...left,
+        ],
         [...indexes(), keys.dead, keys.turns],
       );
       const result = changed(reply, 'reopened');
       if (result.outcome !== 'reopened') return result;
       const [, generation, turn] = reply;
+      const opened = Object.fromEntries(left.map((name) => [name, { ...record.stages[name], status: 'pending' }]));
       const reopened = {
         ...record,
+        stages: { ...record.stages, ...opened },
         request,
         status: 'queued',
         generation: Number(generation),
@@ -259,21 +293,4 @@ export function createRecordStore(options: RecordStoreOptions) {
       await transaction.exec();
     },
   };
-}
-
-function cachedFields(outputs: Partial<Record<StageName, unknown>>, at: number): (string | number)[] {
-  return Object.entries(outputs).flatMap(([stage, output]) => [
-    `${stage}.status`,
-    'completed',
-    `${stage}.startedAt`,
-    at,
-    `${stage}.durationMs`,
-    0,
-    `${stage}.attempts`,
-    0,
-    `${stage}.cached`,
-    1,
-    `${stage}.output`,
-    JSON.stringify(output),
-  ]);
 }

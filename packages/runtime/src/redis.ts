@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from './log.ts';
+import { sentinelsOf } from './redis-url.ts';
 
 export interface RedisClientOptions {
   readonly url: string;
@@ -56,7 +57,10 @@ class BatchingRedis extends Redis {
 
 function connect({ url, name, log, onUp }: RedisClientOptions, recipe: RedisOptions): Redis {
   const settings: RedisOptions = { ...shared, ...recipe, connectionName: name };
-  const redis = new BatchingRedis(url, { ...settings, replyMapping: 'legacy' });
+  const sentinels = sentinelsOf(url);
+  const redis = sentinels
+    ? new BatchingRedis({ ...settings, ...sentinels, replyMapping: 'legacy' })
+    : new BatchingRedis(url, { ...settings, replyMapping: 'legacy' });
   let lastError = '';
   redis.on('error', (error) => {
     // One line for each new trouble, not one for each attempt to reconnect.

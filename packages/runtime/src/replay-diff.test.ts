@@ -31,6 +31,12 @@ function resource(over: Partial<Resource> = {}): Resource {
     clarification: null,
     clarifies: null,
     replay_of: null,
+    models: null,
+    region: null,
+    metadata: null,
+    webhook_url: null,
+    batch: null,
+    trace_id: null,
     error: null,
     ...over,
   };

@@ -109,7 +109,8 @@ type Fields = ReadonlyMap<string, string | number | null>;
 /** What was decided, field by field; who made it is told with the stages. */
 function flat(classification: Resource['classification']): Fields {
   if (!classification) return new Map();
-  const { engine: _engine, candidates: _candidates, others: _others, condition, ...fields } = classification;
+  const { item_id, item_name, waste_category, subcategory, confidence, agreement, condition } = classification;
+  const fields = { waste_category, subcategory, item_id, item_name, confidence, ...(agreement && { agreement }) };
   const conditions = Object.entries(condition).map(([name, value]) => [`condition.${name}`, value ?? null] as const);
   return new Map([...Object.entries(fields), ...conditions]);
 }

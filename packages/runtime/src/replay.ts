@@ -1,6 +1,9 @@
 import {
+  isLookStage,
   isTerminal,
+  looksOf,
   nothingUsed,
+  stagesOf,
   type Request,
   type RequestStatus,
   type StageName,
@@ -10,6 +13,7 @@ import { newRequestId, type FlowQueue } from './enqueue.ts';
 import { flowOrder, toResource, type RequestRecord } from './record.ts';
 import type { Idempotency, RecordStore } from './records.ts';
 import { diffOutcomes, type ReplayDiff } from './replay-diff.ts';
+import { traceAcceptance } from './tracing-acceptance.ts';
 
 /** What to run again, and with which models instead of the configured ones. */
 export interface ReplayModels {
@@ -38,10 +42,12 @@ export function planReplay(
 ): ReplayPlan {
   if (!isTerminal(original.status)) return { outcome: 'refused', reason: 'open' };
   if (original.stages.preprocess.output === null) return { outcome: 'refused', reason: 'no_image' };
-  const untouched: readonly StageName[] =
-    llmModel !== undefined && visionModel === undefined ? ['preprocess', 'vision', 'rag'] : ['preprocess'];
+  const outputs = takeOver(original, llmModel !== undefined && visionModel === undefined ? 'rag' : 'preprocess');
+  const { models, ...asked } = original.request;
   const request: Request = {
-    ...original.request,
+    ...asked,
+    // Another vision model is compared with what the request had, whoever looked then.
+    ...(visionModel === undefined ? whoLooked(models, outputs) : {}),
     id,
     priority: 'batch',
     createdAt: now,
@@ -52,21 +58,36 @@ export function planReplay(
       ...(llmModel === undefined ? {} : { llmModel }),
     },
   };
-  return { outcome: 'planned', request, outputs: takeOver(original, untouched) };
+  return { outcome: 'planned', request, outputs };
 }
 
 /**
- * Outputs of these stages, up to the first that the original does not have. What was paid for then is not paid again: its
- * usage is nothing.
+ * Outputs of the stages up to this one, or to the first that the original does not have; of two that look, one is enough.
+ * What was paid for then is not paid again: its usage is nothing.
  */
-export function takeOver(original: RequestRecord, names: readonly StageName[]): Partial<Record<StageName, unknown>> {
+export function takeOver(original: RequestRecord, last: StageName): Partial<Record<StageName, unknown>> {
   const outputs: Partial<Record<StageName, unknown>> = {};
-  for (const name of names) {
+  const names = stagesOf(original.request.models);
+  const hasLook = names.some((name) => isLookStage(name) && original.stages[name].status === 'completed');
+  for (const name of names.slice(0, names.indexOf(last) + 1)) {
     const { status, output } = original.stages[name];
-    if (status !== 'completed' || output === null) break;
-    outputs[name] = name === 'vision' ? { ...(output as StageOutput<'vision'>), usage: nothingUsed } : output;
+    const isThere = status === 'completed' && output !== null;
+    if (!isThere && !(isLookStage(name) && hasLook)) break;
+    if (isThere) outputs[name] = isLookStage(name) ? { ...(output as Look), usage: nothingUsed } : output;
   }
   return outputs;
+}
+
+type Look = StageOutput<'vision'>;
+
+/** Of the models that were asked to look, those whose answers are taken over, if any are: the others are not asked again. */
+export function whoLooked(
+  models: Request['models'],
+  outputs: Partial<Record<StageName, unknown>>,
+): Pick<Request, 'models'> {
+  if (!models) return {};
+  const left = models.filter((model) => looksOf([model]).some((look) => look in outputs));
+  return { models: left.length > 0 ? left : models };
 }
 
 /** The key of a replay was used for another one. */
@@ -101,7 +122,10 @@ export async function startReplay(
   if (plan.outcome === 'refused') return { ...plan, status: original.status };
   const { request, outputs } = plan;
   const { idempotency } = change;
-  const accepted = await records.accept(request, { outputs, ...(idempotency && { idempotency }) });
+  const extra = { outputs, ...(idempotency && { idempotency }) };
+  const accepted = await traceAcceptance(request, async (traced) => await records.accept(traced, extra));
+  // Its owner has it deleted in this moment.
+  if (accepted.outcome === 'unstored') return { outcome: 'gone' };
   if (accepted.outcome === 'conflict') throw new ReplayKeyConflict('the key belongs to another replay');
   const record = await records.get(accepted.id);
   if (!record) throw new Error('the store does not have what it has just accepted');

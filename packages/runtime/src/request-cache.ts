@@ -5,8 +5,8 @@ import {
   type ImageSource,
   type Locale,
   type Request,
-  type StageName,
   type StageOutput,
+  type UsualStage,
 } from '@bunri/queue-contracts';
 import { cacheKey, normaliseQuestion, type ResultCache } from './cache.ts';
 
@@ -54,18 +54,20 @@ export const requestCacheValueSchema = z.object({
   vision: stages.vision.output,
   rag: stages.rag.output,
   llm: stages.llm.output,
-} satisfies Record<StageName, z.ZodObject>);
-export type RequestCacheValue = { [S in StageName]: StageOutput<S> };
+} satisfies Record<UsualStage, z.ZodObject>);
+export type RequestCacheValue = { [S in UsualStage]: StageOutput<S> };
 
 /**
  * Whether the request's answer is one to its photo and question alone, which may be kept for whoever asks the same: no
- * replay's, as it compares models, and none that somebody's word on the thing went into. What stands behind a URL may
+ * replay's, as it compares models, none that other models were named for, and none that somebody's word on the thing went into. What stands behind a URL may
  * change between two requests; an upload is known by its hash.
  */
 export function mayKeepRequest(
   request: Request,
 ): request is Request & { source: Extract<ImageSource, { kind: 'upload' }> } {
-  return request.source.kind === 'upload' && !request.replay && !request.clarifies;
+  return (
+    request.source.kind === 'upload' && !request.replay && !request.clarifies && !request.models && !request.region
+  );
 }
 
 /** Equal for questions that differ only in case, spaces or Unicode form. */
@@ -98,5 +100,5 @@ export async function storeRequest(
     rag,
     llm: { ...llm, usage: nothingUsed },
   };
-  await cache.set(requestCacheName, requestCacheKey(parts), value);
+  await cache.set(requestCacheName, requestCacheKey(parts), value, { image: preprocess.sha256 });
 }

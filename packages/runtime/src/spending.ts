@@ -50,12 +50,15 @@ const dayMs = 24 * 3600 * 1000;
 /** Days are looked at until they end; two more are for people. */
 const retentionMs = 3 * dayMs;
 
+/** The others cost nothing. */
+const paidStages = stageNames.filter((stage) => stages[stage].resource === 'network');
+
 /**
  * Reservations are also counted as pending until they are settled, by the slot of time in which they were made. A call is
  * over before the slot after its own ends, so that only this slot and the one before are looked at: what a killed call
  * left there is taken for spent after one to two minutes, and at once by everything but the question whether to wait.
  */
-const slotMs = Math.max(...stageNames.map((stage) => stages[stage].timeoutMs)) + 15_000;
+const slotMs = Math.max(...paidStages.map((stage) => stages[stage].timeoutMs)) + 15_000;
 
 /**
  * KEYS 1 spending of the day. ARGV 1 owner's field, 2 stage's field, 3 reserved, 4 owner's cap or '', 5 the day's cap or '',
@@ -107,6 +110,8 @@ export function createSpending(options: {
 }): Spending {
   const { redis, prefix, caps, metrics, log, now = Date.now, random = Math.random } = options;
   const keys = createKeys(prefix);
+  if (caps.totalUsd !== undefined) metrics.spendingCap.set({ cap: 'day' }, caps.totalUsd);
+  if (caps.ownerUsd !== undefined) metrics.spendingCap.set({ cap: 'owner' }, caps.ownerUsd);
   redis.defineCommand('bunri_spendingReserve', { lua: reserveScript, numberOfKeys: 1 });
   redis.defineCommand('bunri_spendingSettle', { lua: settleScript, numberOfKeys: 2 });
   const scripts = redis as unknown as {
@@ -159,7 +164,7 @@ export function createSpending(options: {
     async spent(owner) {
       const at = now();
       const pending = [...pendingFields(`pending:${owner}`, at), ...pendingFields('pending', at)];
-      const fields = [ownerField(owner), 'total', ...pending, ...stageNames.map(stageField)];
+      const fields = [ownerField(owner), 'total', ...pending, ...paidStages.map(stageField)];
       const amounts = await redis.hmget(keys.spending(dayInSeoul(at)), ...fields);
       const [ofOwner = 0, total = 0, owner1 = 0, owner2 = 0, day1 = 0, day2 = 0, ...least] = amounts.map((amount) =>
         Number(amount ?? 0),

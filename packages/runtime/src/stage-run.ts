@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import {
   jobDataSchema,
   jobDataVersion,
+  siblingDelayMs,
   stages,
   type JobData,
   type StageInput,
@@ -10,14 +11,17 @@ import {
 } from '@bunri/queue-contracts';
 import type { AbortRegistry } from './abort-registry.ts';
 import { streamAnswer } from './answer-stream.ts';
-import { PermanentError, StageAbort, type AbortCause } from './errors.ts';
+import { PermanentError, StageAbort, TransientError, type AbortCause } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { patientRecords, StoreUnavailable } from './patient-records.ts';
 import { suspectAfter } from './record-scripts.ts';
 import type { RecordStore, StageRun } from './records.ts';
+import { comesEarly, isSibling, stageInput } from './stage-input.ts';
 import { refuse, settle, toError } from './stage-settle.ts';
 import { stageCounters } from './statistics.ts';
+import { runSpan, tellEnd, tellStart } from './stage-trace.ts';
+import { inTrace, type TraceSpan } from './tracing.ts';
 
 export interface HandlerContext {
   /** Bound to stage, request and job. */
@@ -80,24 +84,35 @@ export async function runStage<S extends StageName>(
   job: JobFacts,
   abort: Pick<AbortRegistry, 'track'>,
 ): Promise<RunEnd> {
-  const { stage, metrics, now = Date.now } = given;
+  const { stage } = given;
   const parsed = jobDataSchema.safeParse(job.data);
   // Written by a later release, while that is rolled out: its own workers will take it.
   if (isNewer(job.data)) return { end: 'waiting', waitMs: newerWaitMs };
   if (!parsed.success)
     return { end: 'failed', error: new PermanentError('stage_contract_broken', 'the job data is not ours') };
-  const { requestId, generation = 0 } = parsed.data;
-  const run: StageRun = { id: requestId, stage, token: job.token, generation };
-  const log = given.log.child({ stage, request_id: requestId, job_id: job.jobId });
+  const { requestId, generation = 0, looks, trace } = parsed.data;
+  const run: StageRun = { id: requestId, stage, token: job.token, generation, looks };
+  const plan = () => runSpan(run, job.jobId);
+  return await inTrace(trace, plan, async (span) => await runOwn(given, run, { job, data: parsed.data, span }, abort));
+}
 
-  const tracked = abort.track(requestId);
+/** One run of a job that is ours. */
+async function runOwn<S extends StageName>(
+  given: StageRunner<S>,
+  run: StageRun,
+  { job, data, span }: Pick<Taking, 'job' | 'data' | 'span'>,
+  abort: Pick<AbortRegistry, 'track'>,
+): Promise<RunEnd> {
+  const { stage, metrics, now = Date.now } = given;
+  const log = given.log.child({ stage, request_id: run.id, job_id: job.jobId });
+  const tracked = abort.track(run.id);
   const { signal } = tracked.controller;
   const runner = { ...given, records: { ...given.records, ...patientRecords(given.records, { signal, log, now }) } };
   const startedAt = now();
   metrics.stageInFlight.inc({ stage });
   let result: { end: RunEnd; cached: boolean };
   try {
-    result = await take(runner, run, { job, data: parsed.data, log, controller: tracked.controller, startedAt });
+    result = await take(runner, run, { job, data, span, log, controller: tracked.controller, startedAt });
   } catch (error) {
     // The record is as it was: the job goes back, unharmed.
     if (!(error instanceof StoreUnavailable)) throw error;
@@ -107,6 +122,7 @@ export async function runStage<S extends StageName>(
     metrics.stageInFlight.dec({ stage });
   }
   report(runner, log, result.end, { cached: result.cached, durationMs: now() - startedAt });
+  tellEnd(span, result);
   return result.end;
 }
 
@@ -122,6 +138,7 @@ function isNewer(data: unknown): boolean {
 interface Taking {
   readonly job: JobFacts;
   readonly data: JobData;
+  readonly span: TraceSpan | null;
   readonly log: Logger;
   readonly controller: AbortController;
   readonly startedAt: number;
@@ -130,28 +147,36 @@ interface Taking {
 async function take<S extends StageName>(
   runner: StageRunner<S>,
   run: StageRun,
-  { job, data, log, controller, startedAt }: Taking,
+  { job, data, span, log, controller, startedAt }: Taking,
 ): Promise<{ end: RunEnd; cached: boolean }> {
   const { stage, records, metrics, now = Date.now } = runner;
+  // Not begun at all: the record goes on saying where the request is, and since when.
+  if (data.deadlineAt > now() && (await comesEarly(run, records)))
+    return { end: { end: 'waiting', waitMs: siblingDelayMs }, cached: false };
   const taken = await records.start(run, runner.suspects.held);
   if (taken.outcome !== 'started') return { end: await refuse(runner, run, taken), cached: false };
-  metrics.stageWaitSeconds.observe({ stage }, Math.max(0, startedAt - taken.readyAt) / 1000);
+  const waitedMs = Math.max(0, startedAt - taken.readyAt);
+  metrics.stageWaitSeconds.observe({ stage }, waitedMs / 1000);
+  if (span) tellStart(span, stage, { trace: data.trace, starts: taken.attempt, startedAt, waitedMs });
   const suspect = taken.lost >= suspectAfter;
   if (suspect) runner.suspects.held = true;
-  const input = { request: taken.request, ...taken.outputs };
   const lastAttempt = job.attemptsMade + 1 >= job.attempts;
+  const facts = () => ({ job, starts: taken.attempt, leftMs: data.deadlineAt - now() });
   const bounded = boundTime(controller, stages[stage].timeoutMs, data, now);
   let result: HandlerResult<S>;
   try {
+    const input = await stageInput(run, taken, records);
     result = await handle(runner, run, input, { log, jobId: job.jobId, signal: controller.signal, lastAttempt });
   } catch (error) {
-    const facts = { job, starts: taken.attempt, leftMs: data.deadlineAt - now() };
-    return { end: await settle(runner, run, facts, toError(error)), cached: false };
+    return { end: await settle(runner, run, facts(), toError(error)), cached: false };
   } finally {
     clearTimeout(bounded);
     if (suspect) runner.suspects.held = false;
   }
-  return { end: await finish(runner, run, result, now() - startedAt), cached: result.cached };
+  const end = await finish(runner, run, result, now() - startedAt);
+  if (end !== 'unstored') return { end, cached: result.cached };
+  const unstored = new TransientError('storage_unavailable', 'the picture was removed meanwhile; it is stored again');
+  return { end: await settle(runner, run, facts(), unstored), cached: false };
 }
 
 /** Ends the run at the stage's time-out or the request's deadline, whichever is first. */
@@ -202,9 +227,10 @@ async function finish<S extends StageName>(
   run: StageRun,
   result: HandlerResult<S>,
   durationMs: number,
-): Promise<RunEnd> {
-  const counters = stageCounters(run.stage, { ...result, durationMs });
+): Promise<RunEnd | 'unstored'> {
+  const counters = stageCounters(run.stage, { ...result, durationMs }, isSibling(run) && run.stage !== 'vision');
   const { outcome } = await records.finish(run, { ...result, durationMs, counters });
+  if (outcome === 'unstored') return outcome;
   if (outcome !== 'finished') return { end: outcome === 'fenced' ? 'fenced' : 'skipped' };
   metrics.stageSeconds.observe({ stage: run.stage, cached: String(result.cached) }, durationMs / 1000);
   return { end: 'completed' };

@@ -10,6 +10,7 @@ import {
 } from './errors.ts';
 import { StoreUnavailable } from './patient-records.ts';
 import type { RecordStore, StageRun } from './records.ts';
+import { isSibling, NobodyLooked } from './stage-input.ts';
 import type { JobFacts, RunEnd, StageRunner } from './stage-run.ts';
 
 type Runner = Pick<StageRunner<StageName>, 'stage' | 'records' | 'metrics'>;
@@ -31,15 +32,26 @@ export async function refuse(runner: Runner, run: StageRun, taken: NotStarted): 
     case 'isolated':
       return { end: 'waiting', waitMs: isolationWaitMs };
     case 'worn':
-      return await failRequest(runner, run, failure('worker_lost', lostMessage, stage));
+      return await endWorn(runner, run);
   }
 }
 
 const isolationWaitMs = 1_000;
 const deadlineMessage =
   'The answer was not ready before the deadline. Send the request again, with a later deadline if it may wait.';
-const lostMessage =
+/** Of a request that was taken again and again. */
+export const lostMessage =
   'The workers that took this request stopped before they were done. Send it again; if it happens again, report the id.';
+
+/** Of two that look, only this one is worn. */
+async function endWorn(runner: Runner, run: StageRun): Promise<RunEnd> {
+  const error = failure('worker_lost', lostMessage, run.stage);
+  if (!isSibling(run)) return await failRequest(runner, run, error);
+  // Whichever run is the latest: none of them will bring a result.
+  await runner.records.giveUp({ id: run.id, stage: run.stage, generation: run.generation ?? 0 }, error);
+  runner.metrics.failures.inc({ stage: runner.stage, code: error.code, final: 'true' });
+  return { end: 'failed', error: new PermanentError(error.code, error.message) };
+}
 
 async function failRequest(runner: Runner, { id, generation }: StageRun, error: Failure): Promise<RunEnd> {
   await runner.records.fail(id, error, { generation });
@@ -89,11 +101,18 @@ export async function settle(runner: Runner, run: StageRun, facts: RunFacts, err
     await records.retry(run, code);
     return { end: 'retry', error };
   }
-  await records.fail(run.id, failure(code, clientMessage(error), stage), {
-    token: run.token,
-    generation: run.generation,
-  });
+  await endStage(records, run, error);
   return { end: 'failed', error };
+}
+
+/** The stage has failed for good: and with it the request, unless another look goes on. */
+async function endStage(records: Runner['records'], run: StageRun, error: Error): Promise<void> {
+  const { id, stage, token, generation } = run;
+  // The failure is that of an earlier stage, whose runs have ended: no token of this one's would fit.
+  if (error instanceof NobodyLooked) return void (await records.fail(id, error.failure, { generation }));
+  const reason = failure(failureCode(error), clientMessage(error), stage);
+  if (isSibling(run)) await records.giveUp(run, reason);
+  else await records.fail(id, reason, { token, generation });
 }
 
 const firstOutageWaitMs = 500;

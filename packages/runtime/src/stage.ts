@@ -17,6 +17,9 @@ import { oncePerMessage } from './once-per-message.ts';
 import type { ProcessLife } from './process.ts';
 import type { RecordStore } from './records.ts';
 import { runStage, type Handler, type RunEnd } from './stage-run.ts';
+import { isSibling } from './stage-input.ts';
+import { lostMessage } from './stage-settle.ts';
+import { createSiblingWaker } from './stage-sibling.ts';
 import { announceSlots } from './stage-slots.ts';
 
 /** A killed worker's job runs again after what is left of its lock and at most one check: 20 s. */
@@ -59,6 +62,8 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   // Short, as it is sent twice a run; without a colon, which ends it in a run's token.
   const processToken = randomBytes(9).toString('base64url');
   let runs = 0;
+  const sibling = stage === 'preprocess' ? createSiblingWaker({ redis, prefix, log }) : null;
+  if (sibling) life.onStop('waker of local looks', async () => await sibling.close());
 
   const worker = new Worker(
     definition.queue,
@@ -73,7 +78,10 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
       };
       const endRenewal = keepLocked(job, lockToken, lock.durationMs, log);
       try {
-        await settleJob({ redis, worker, job, lockToken }, await runStage(runner, facts, registry));
+        const result = await runStage(runner, facts, registry);
+        // Its result is in the record by now, where the other stage will find it.
+        if (sibling && hasEnded(result)) await sibling.wake(job.data);
+        await settleJob({ redis, worker, job, lockToken }, result);
       } finally {
         endRenewal();
       }
@@ -97,6 +105,9 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
     'error',
     oncePerMessage((error) => log.warn('worker trouble', { stage, error })),
   );
+  // Shown before there are any: an increase is seen only from a value on.
+  metrics.stalledJobs.inc({ stage }, 0);
+  worker.on('stalled', () => metrics.stalledJobs.inc({ stage }));
   worker.on('failed', (job) => {
     // Jobs also fail without a run of ours (stalled too often, a child's failure). For an open request this is the end;
     // for a closed one, as after every failed run, it changes nothing.
@@ -104,13 +115,13 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
     if (data.success && job?.finishedOn !== undefined) void closeLost(data.data);
   });
 
-  async function closeLost({ requestId, generation = 0 }: JobData): Promise<void> {
-    const message =
-      'The workers that took this request stopped before they were done. Send it again; if it happens again, report the id.';
+  async function closeLost({ requestId: id, generation = 0, looks }: JobData): Promise<void> {
+    const error = failure('worker_lost', lostMessage, stage);
     try {
-      await records.fail(requestId, failure('worker_lost', message, stage), { generation });
+      if (isSibling({ stage, looks })) await records.giveUp({ id, stage, generation }, error);
+      else await records.fail(id, error, { generation });
     } catch (error) {
-      log.error('a failed request could not be closed; the sweeper will', { request_id: requestId, error });
+      log.error('a failed request could not be closed; the sweeper will', { request_id: id, error });
     }
   }
 
@@ -152,6 +163,11 @@ function keepLocked(job: Job, lockToken: string, durationMs: number, log: Logger
     });
   }, durationMs / 2);
   return () => clearInterval(timer);
+}
+
+/** Whether the stage has its result, from this run or an earlier one. */
+function hasEnded({ end }: RunEnd): boolean {
+  return end === 'completed' || end === 'skipped';
 }
 
 /** A job that this process has taken. */

@@ -15,13 +15,15 @@ export const statisticsTtlMs = 400 * 24 * 3600 * 1000;
 export function stageCounters(
   stage: StageName,
   result: { output: unknown; durationMs: number; cached: boolean },
+  /** Whether the stage is the second that looks at the photo: the first one's category counts. */
+  isSecond = false,
 ): Record<string, number> {
   const { classification } = result.output as { classification?: { waste_category: string } };
   const bound = durationClassesMs.find((ms) => result.durationMs <= ms) ?? 'more';
   const counters: Record<string, number> = result.cached
     ? { [`cached:${stage}`]: 1 }
     : { [`duration:${stage}:${bound}`]: 1 };
-  if (classification) counters[`category:${classification.waste_category}`] = 1;
+  if (classification && !isSecond) counters[`category:${classification.waste_category}`] = 1;
   return counters;
 }
 

@@ -34,6 +34,28 @@ test('an absent object is null, not an error', async () => {
   expect(await storage.getStream('nothing')).toBeNull();
 });
 
+test('an object that was replaced is not read by whoever asks for the one before', async () => {
+  await storage.put('replaced', Buffer.from('one'), 'text/plain');
+  const { etag } = (await storage.head('replaced')) ?? {};
+  const same = await storage.getStream('replaced', undefined, { etag });
+  expect(await same?.body.toArray()).toEqual([Buffer.from('one')]);
+  await storage.put('replaced', Buffer.from('two'), 'text/plain');
+  const read = storage.getStream('replaced', undefined, { etag });
+  await expect(read).rejects.toMatchObject({ name: 'PermanentError', code: 'image_changed' });
+});
+
+test('a URL that is signed for a client names the endpoint that clients reach, and takes the bytes', async () => {
+  const order = { key: 'by/client', sizeBytes: 5, contentType: 'image/jpeg', expiresS: 60 };
+  const { url, headers } = await storage.presignPut(order);
+  expect(headers).toEqual({ 'content-type': 'image/jpeg', 'content-length': '5' });
+  const answer = await fetch(url, { method: 'PUT', body: 'hello', headers: { 'content-type': 'image/jpeg' } });
+  expect(answer.status).toBe(200);
+  expect(await storage.head('by/client')).toMatchObject({ sizeBytes: 5 });
+  const elsewhere = createStorage({ ...options, publicEndpoint: 'https://photos.example.com' });
+  expect(new URL((await elsewhere.presignPut(order)).url).origin).toBe('https://photos.example.com');
+  elsewhere.close();
+});
+
 test('a stream of unknown length is stored whole', async () => {
   const size = 7 * 1024 * 1024;
   const chunks = Array.from({ length: 7 }, (_, i) => Buffer.alloc(1024 * 1024, i));

@@ -11,22 +11,32 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { TransientError } from './errors.ts';
+import { PermanentError, TransientError } from './errors.ts';
+import { presignPut, type PresignedPut, type PutOrder } from './presigned.ts';
 
 export interface StorageOptions {
   readonly bucket: string;
   readonly region: string;
   readonly endpoint?: string | undefined;
+  /** Where clients reach the bucket. Default `endpoint`. */
+  readonly publicEndpoint?: string | undefined;
   readonly accessKeyId?: string | undefined;
   readonly secretAccessKey?: string | undefined;
   /** How long the server may stay silent in a call, ms. Default 15,000. */
   readonly timeoutMs?: number;
+  /** Told of every call that has ended: what it did, as `read_object`, how it ended, and how long it took. */
+  readonly onCall?: (operation: string, outcome: StorageOutcome, seconds: number) => void;
 }
+
+/** `aborted`: the caller did not want it any more. */
+export type StorageOutcome = 'ok' | 'absent' | 'failed' | 'aborted';
 
 export interface StoredObject {
   readonly key: string;
   readonly sizeBytes: number;
   readonly lastModifiedMs: number;
+  /** Changes with the bytes; only where one object was asked about. */
+  readonly etag?: string | undefined;
 }
 
 const readyForMs = 5_000;
@@ -53,12 +63,12 @@ export const objectKeys = {
  */
 export function createStorage(options: StorageOptions) {
   const { bucket: Bucket, endpoint, accessKeyId, secretAccessKey, timeoutMs = 15_000 } = options;
-  const client = new S3Client({
+  const settings = {
     region: options.region,
     // Attempts are counted in the stage catalogue; two here bridge one broken keep-alive connection.
     maxAttempts: 2,
     // What is put is signed with its SHA-256; another checksum of the same bytes tells nothing more.
-    requestChecksumCalculation: 'WHEN_REQUIRED',
+    requestChecksumCalculation: 'WHEN_REQUIRED' as const,
     requestHandler: {
       connectionTimeout: 3_000,
       requestTimeout: timeoutMs,
@@ -68,17 +78,31 @@ export function createStorage(options: StorageOptions) {
     },
     ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
     ...(accessKeyId && secretAccessKey ? { credentials: { accessKeyId, secretAccessKey } } : {}),
-  });
+  };
+  const client = new S3Client(settings);
+  let publicClient: S3Client | undefined;
 
   async function call<T>(what: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T | null> {
+    const startedAt = performance.now();
+    let outcome: StorageOutcome = 'failed';
     try {
-      return await work();
+      const result = await work();
+      outcome = 'ok';
+      return result;
     } catch (error) {
+      if (signal?.aborted) outcome = 'aborted';
       signal?.throwIfAborted();
-      if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404) return null;
+      if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 404) {
+        outcome = 'absent';
+        return null;
+      }
+      if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412) throw imageChanged(error);
       throw new TransientError('storage_unavailable', `the object storage failed to ${what}; try again later`, {
         cause: error,
       });
+    } finally {
+      const operation = what.replace(/ an? /, ' ').replaceAll(' ', '_');
+      options.onCall?.(operation, outcome, (performance.now() - startedAt) / 1000);
     }
   }
   let readyAt = Number.NEGATIVE_INFINITY;
@@ -106,15 +130,27 @@ export function createStorage(options: StorageOptions) {
       await call('store an object', async () => await client.send(command, abortOption(signal)), signal);
     },
 
-    async getStream(key: string, signal?: AbortSignal): Promise<{ body: Readable; sizeBytes: number } | null> {
+    /** With `etag`, only the object that has it. @throws PermanentError `image_changed` for another one. */
+    async getStream(
+      key: string,
+      signal?: AbortSignal,
+      { etag }: { etag?: string | undefined } = {},
+    ): Promise<{ body: Readable; sizeBytes: number } | null> {
+      const command = new GetObjectCommand({ Bucket, Key: key, ...(etag === undefined ? {} : { IfMatch: etag }) });
       return await call(
         'read an object',
         async () => {
-          const answer = await client.send(new GetObjectCommand({ Bucket, Key: key }), abortOption(signal));
+          const answer = await client.send(command, abortOption(signal));
           return { body: answer.Body as Readable, sizeBytes: answer.ContentLength ?? 0 };
         },
         signal,
       );
+    },
+
+    /** Some bytes of an object, `end` exclusive: for archives, of which little is read at a time. */
+    async getRange(key: string, start: number, end: number): Promise<Readable | null> {
+      const command = new GetObjectCommand({ Bucket, Key: key, Range: `bytes=${start}-${end - 1}` });
+      return await call('read an object', async () => (await client.send(command)).Body as Readable);
     },
 
     /** The whole object; for images that preprocess has made small. */
@@ -134,7 +170,8 @@ export function createStorage(options: StorageOptions) {
         'look up an object',
         async () => {
           const answer = await client.send(new HeadObjectCommand({ Bucket, Key: key }), abortOption(signal));
-          return { key, sizeBytes: answer.ContentLength ?? 0, lastModifiedMs: answer.LastModified?.getTime() ?? 0 };
+          const { ContentLength: sizeBytes = 0, LastModified: modified, ETag: etag } = answer;
+          return { key, sizeBytes, lastModifiedMs: modified?.getTime() ?? 0, etag };
         },
         signal,
       );
@@ -180,6 +217,15 @@ export function createStorage(options: StorageOptions) {
       }
     },
 
+    /** A URL by which a client puts one object itself, and what it has to send along. */
+    async presignPut(order: PutOrder): Promise<PresignedPut> {
+      const { publicEndpoint } = options;
+      publicClient ??= publicEndpoint
+        ? new S3Client({ ...settings, endpoint: publicEndpoint, forcePathStyle: true })
+        : client;
+      return await presignPut(publicClient, Bucket, order);
+    },
+
     /** Whether the bucket answered within the last few seconds: probes of many processes must not become its load. */
     async ready(): Promise<boolean> {
       if (performance.now() - readyAt < readyForMs) return true;
@@ -195,6 +241,13 @@ export function createStorage(options: StorageOptions) {
 
     close(): void {
       client.destroy();
+      publicClient?.destroy();
     },
   };
+}
+
+/** What a stage says of an object that is not the one that was accepted. */
+export function imageChanged(cause?: unknown): PermanentError {
+  const message = 'The uploaded image is not the one that was accepted. Upload it again, and send a new request.';
+  return new PermanentError('image_changed', message, { cause });
 }
