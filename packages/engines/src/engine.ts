@@ -32,6 +32,8 @@ export interface PredictOptions<Task> {
  */
 export interface InferenceEngine<Task, Value> {
   readonly model: string;
+  /** Where a remote one is. */
+  readonly server?: { readonly address: string; readonly port: number };
   load(): Promise<void>;
   predict(batch: readonly Task[], options: PredictOptions<Task>): Promise<Prediction<Value>[]>;
   unload(): Promise<void>;

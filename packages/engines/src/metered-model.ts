@@ -1,11 +1,19 @@
 import { nothingUsed, type Usage } from '@bunri/queue-contracts';
-import { PermanentError, RateLimitedError, TransientError, type Metrics } from '@bunri/runtime';
+import {
+  inSpan,
+  PermanentError,
+  RateLimitedError,
+  TransientError,
+  type Metrics,
+  type SpanPlan,
+  type TraceSpan,
+} from '@bunri/runtime';
 import type { InferenceEngine, Prediction, PredictOptions } from './engine.ts';
 import { paidBefore, type PaidFor } from './paid-failure.ts';
 import { costUsd, type Prices } from './prices.ts';
 
 export interface MeteredModel<Task, Value> {
-  readonly engine: Pick<InferenceEngine<Task, Value>, 'model' | 'predict'>;
+  readonly engine: Pick<InferenceEngine<Task, Value>, 'model' | 'server' | 'predict'>;
   readonly prices: Prices;
   readonly metrics: Metrics;
 }
@@ -24,20 +32,54 @@ export async function callMetered<Task, Value>(
   const { engine, metrics } = metered;
   const { model } = engine;
   const stopTimer = metrics.modelSeconds.startTimer({ model });
-  try {
-    const [prediction] = await engine.predict([task], options);
-    if (!prediction) throw new Error(`the engine of ${model} gave no prediction for a task`);
-    const usage = account(metered, prediction);
-    metrics.modelCalls.inc({ model, outcome: 'ok' });
-    return { ...prediction, usage };
-  } catch (error) {
-    const paid = paidBefore(error);
-    if (paid) account(metered, paid);
-    metrics.modelCalls.inc({ model, outcome: outcomeOf(error, options.signal) });
-    throw error;
-  } finally {
-    stopTimer();
-  }
+  return await inSpan(
+    () => callSpan(engine),
+    async (span) => {
+      try {
+        const [prediction] = await engine.predict([task], options);
+        if (!prediction) throw new Error(`the engine of ${model} gave no prediction for a task`);
+        const usage = account(metered, prediction);
+        tellUsage(span, prediction);
+        metrics.modelCalls.inc({ model, outcome: 'ok' });
+        return { ...prediction, usage };
+      } catch (error) {
+        const paid = paidBefore(error);
+        if (paid) {
+          account(metered, paid);
+          tellUsage(span, paid);
+        }
+        metrics.modelCalls.inc({ model, outcome: outcomeOf(error, options.signal) });
+        throw error;
+      } finally {
+        stopTimer();
+      }
+    },
+  );
+}
+
+/** By OpenTelemetry's conventions for generative AI, without their optional contents: neither prompt, photo nor answer. */
+function callSpan({ model, server }: Pick<InferenceEngine<unknown, unknown>, 'model' | 'server'>): SpanPlan {
+  if (!server) return { name: `infer ${model}`, attributes: { 'gen_ai.request.model': model } };
+  return {
+    name: `chat ${model}`,
+    kind: 'client',
+    attributes: {
+      'gen_ai.operation.name': 'chat',
+      'gen_ai.request.model': model,
+      'server.address': server.address,
+      'server.port': server.port,
+    },
+  };
+}
+
+function tellUsage(span: TraceSpan | null, { engine, tokens }: PaidFor): void {
+  span?.set({
+    'gen_ai.provider.name': engine.provider,
+    'gen_ai.response.model': engine.model,
+    'gen_ai.usage.input_tokens': tokens.input,
+    'gen_ai.usage.cache_read.input_tokens': tokens.cachedInput,
+    'gen_ai.usage.output_tokens': tokens.output,
+  });
 }
 
 /** What a call of the model had cost when it failed; undefined where nothing is known of it. */

@@ -13,6 +13,7 @@ export function openAiEngine<Task, Value>(options: OpenAiEngineOptions<Task, Val
   const { client, model, buildCall } = options;
   return {
     model,
+    server: serverOf(client.baseURL),
     load: async () => {},
     unload: async () => {},
     memoryBytes: () => 0,
@@ -33,4 +34,9 @@ export function openAiEngine<Task, Value>(options: OpenAiEngineOptions<Task, Val
       return Promise.all(calls);
     },
   };
+}
+
+function serverOf(baseUrl: string): { address: string; port: number } {
+  const { hostname, port, protocol } = new URL(baseUrl);
+  return { address: hostname, port: port === '' ? (protocol === 'http:' ? 80 : 443) : Number(port) };
 }

@@ -1,4 +1,4 @@
-import type { FailureCode } from '@bunri/queue-contracts';
+import type { FailureCode, LookStage } from '@bunri/queue-contracts';
 import { PermanentError, TransientError } from '@bunri/runtime';
 
 /**
@@ -27,11 +27,13 @@ const cures: Record<FailureCode, 'at_once' | 'last_attempt' | 'never'> = {
   image_url_forbidden: 'never',
   image_url_unreachable: 'never',
   image_missing: 'never',
+  image_changed: 'never',
   storage_unavailable: 'never',
   stage_timeout: 'never',
   stage_contract_broken: 'never',
   worker_lost: 'never',
   deadline_exceeded: 'never',
+  ended_by_operator: 'never',
   internal_error: 'never',
 };
 
@@ -45,7 +47,7 @@ const longestBackoffMs = 1_000;
 const jitter = 1.1;
 
 /** The stages that ask models. */
-type ModelStage = 'vision' | 'llm';
+type ModelStage = LookStage | 'llm';
 
 /**
  * The end of a request's time that is not spent on waiting for an engine while another stands behind it: as a share of the
@@ -53,6 +55,7 @@ type ModelStage = 'vision' | 'llm';
  */
 const keptForOthers: Record<ModelStage, { readonly share: number; readonly leastMs: number }> = {
   vision: { share: 2 / 3, leastMs: 20_000 },
+  'vision.local': { share: 2 / 3, leastMs: 20_000 },
   llm: { share: 1 / 3, leastMs: 8_000 },
 };
 

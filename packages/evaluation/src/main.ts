@@ -9,11 +9,12 @@ import { rulesEngine, type AnswerEngine } from './answer-engine.ts';
 import { CaseFileError, readCases, type Case } from './cases.ts';
 import { configSchema } from './config.ts';
 import { EngineFailedError } from './in-parallel.ts';
-import { answerModel, photoModel, type ModelApi } from './model-engines.ts';
+import { answerModel, localPhotoModel, photoModel, type ModelApi } from './model-engines.ts';
 import { readOptions, usage, UsageError, type Options } from './options.ts';
 import { lookAtAll, photoCases } from './photo-cases.ts';
 import { jsonReport, textReport, type Run } from './report.ts';
 import { runCases } from './run-cases.ts';
+import type { Share } from './score.ts';
 import { missed, shippedThresholds, type Thresholds } from './thresholds.ts';
 
 const shipped = fileURLToPath(new URL('../cases/', import.meta.url));
@@ -23,6 +24,9 @@ async function main(): Promise<void> {
   if (options.help) return void process.stdout.write(usage);
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  if (options.engine === 'rules' && options.photos !== undefined) {
+    return await evaluateLocal(options, options.photos, stopping.signal);
+  }
   if (options.engine === 'rules') return await evaluate(options, [rulesEngine()], textCases(options), stopping.signal);
   if (options.engine === 'openai') return await evaluateApi(options, stopping.signal);
   const latency = { vision: [0, 0], answer: [0, 0] } as const;
@@ -54,6 +58,18 @@ async function evaluateApi(options: Options, signal: AbortSignal): Promise<void>
   await evaluate(options, engines, seen.cases, signal);
 }
 
+/** The model that ships with bunri looks, and the rules alone answer: what costs nobody anything. */
+async function evaluateLocal(options: Options, folder: string, signal: AbortSignal): Promise<void> {
+  const photos = photoCases(folder, options.perClass).slice(0, options.limit);
+  const { close, ...engine } = localPhotoModel();
+  try {
+    const { cases, materials } = await lookAtAll(photos, engine, { ...options, signal });
+    await evaluate(options, [rulesEngine()], cases, signal, materials);
+  } finally {
+    await close();
+  }
+}
+
 /** Before anything is paid for. @throws UsageError */
 function checkPriced(prices: ModelApi['prices'], models: readonly string[]): void {
   try {
@@ -76,6 +92,7 @@ async function evaluate(
   engines: readonly AnswerEngine[],
   cases: readonly Case[],
   signal: AbortSignal,
+  materials?: Share,
 ): Promise<void> {
   const runs: Run[] = [];
   // The rules wait for nobody: several at once would only be counted into each other's times.
@@ -85,7 +102,8 @@ async function evaluate(
   for (const engine of engines) {
     runs.push(await runCases(cases, { ...options, concurrency, engine, signal, now: () => performance.now() }));
   }
-  process.stdout.write(options.json ? `${JSON.stringify(jsonReport(runs), null, 2)}\n` : `${textReport(runs)}\n`);
+  const report = options.json ? JSON.stringify(jsonReport(runs, materials), null, 2) : textReport(runs, materials);
+  process.stdout.write(`${report}\n`);
   const misses = runs.flatMap((run) => missed(run, thresholdsOf(options)));
   for (const miss of misses) process.stderr.write(`${miss}\n`);
   if (misses.length > 0) process.exitCode = 1;

@@ -2,10 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { callMetered, createOpenAiClient, openAiEngine, type Prices } from '@bunri/engines';
 import { guidanceCall, type GuidanceTask, type PromptVersion } from '@bunri/llm-worker/prompt';
 import { createNormaliser } from '@bunri/preprocess-worker/normalise';
-import { stages } from '@bunri/queue-contracts';
-import { createMetrics } from '@bunri/runtime';
+import { openLocalVision } from '@bunri/local-vision';
+import { nothingUsed, stages } from '@bunri/queue-contracts';
+import { createLogger, createMetrics } from '@bunri/runtime';
 import { classify } from '@bunri/vision-worker/classify';
 import { visionCall, type VisionTask } from '@bunri/vision-worker/prompt';
+import { rankItems } from '@bunri/vision-worker/rank-items';
 import { modelEngine, type AnswerEngine } from './answer-engine.ts';
 import type { PhotoEngine } from './photo-cases.ts';
 
@@ -43,5 +45,27 @@ export function photoModel(api: ModelApi, model: string): PhotoEngine {
       const said = await callMetered({ engine, prices: api.prices, metrics }, task, { signal });
       return { classification: classify(said.value, locale, said.engine), usage: said.usage };
     },
+  };
+}
+
+/** The model that ships with bunri, prepared and ranked as in the pipeline. Its process lives until `close`. */
+export function localPhotoModel(): PhotoEngine & { readonly close: () => Promise<void> } {
+  // What goes wrong is thrown, and standard output is for the report.
+  const log = createLogger({ app: 'evaluation', level: 'error', silent: true });
+  const { engine } = openLocalVision({ metrics: createMetrics({ app: 'evaluation', processMetrics: false }), log });
+  const normalise = createNormaliser({ decodeMemoryBytes });
+  return {
+    look: async (photo, { question, locale }, signal) => {
+      const { bytes } = await normalise(photo, signal);
+      const [said] = await engine.predict([bytes], { signal });
+      const [best] = said?.value.materials ?? [];
+      if (!said || !best) throw new Error('the local model said nothing of a photo');
+      return {
+        classification: classify(rankItems(said.value, question, locale), locale, said.engine),
+        usage: nothingUsed,
+        material: best.material,
+      };
+    },
+    close: async () => await engine.unload(),
   };
 }

@@ -17,7 +17,7 @@ test.each([
   [['--engine', 'openai', '--photos', 'x', '--tag', 'trap'], /--photos takes all/],
   [['--concurrency', '0'], /--concurrency must be a whole number of at least 1/],
   [['--prompt', '1'], /give --engine openai/],
-  [['--photos', 'x'], /needs an engine that sees/],
+  [['--engine', 'simulator', '--photos', 'x'], /needs an engine that sees/],
   [['--engine', 'openai', '--compare', '99'], /there is no prompt 99/],
   [['--frobnicate'], /frobnicate/],
 ])('%j is refused, saying why', (args, words) => {

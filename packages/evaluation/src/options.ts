@@ -41,7 +41,8 @@ Runs questions with known answers through the look-up of the rules and an engine
   --model NAME                      the model (LLM_MODEL)
   --prompt V, --compare V           versions of the prompt (${Object.keys(prompts).join(', ')}); with --compare both run side by side
   --cases FILE                      JSONL, may be given more than once (those that ship); format: packages/evaluation/README.md
-  --photos DIR                      folders of photos named by their class, or with a classes.json; needs --engine openai
+  --photos DIR                      folders of photos named by their class, or with a classes.json; without --engine the
+                                    local model looks at them, and the rules alone answer
   --per-class N                     photos of each class, evenly spread (all)
   --locale ko|en, --tag TAG         only such cases
   --limit N                         the first N cases
@@ -65,8 +66,8 @@ export function readOptions(args: string[]): Options {
   if (engine === 'rules' && (prompt ?? compare ?? values.model) !== undefined) {
     throw new UsageError('--model, --prompt and --compare are for models; give --engine openai');
   }
-  if (values.photos !== undefined && engine !== 'openai') {
-    throw new UsageError('--photos needs an engine that sees; give --engine openai');
+  if (values.photos !== undefined && engine === 'simulator') {
+    throw new UsageError('--photos needs an engine that sees; give --engine openai, or none for the local model');
   }
   if (values.photos !== undefined && (values.cases.length > 0 || (locale ?? tag) !== undefined)) {
     throw new UsageError('--cases, --locale and --tag choose text cases; --photos takes all of its folder');

@@ -9,16 +9,21 @@ export interface Run {
   readonly score: Score;
 }
 
-/** The figures of all runs side by side, then the parts of each run, then every case that went wrong. */
-export function textReport(runs: readonly Run[]): string {
-  return [figures(runs), ...runs.map(parts), ...(runs.length > 1 ? [changes(runs)] : []), ...runs.map(faults)]
+/**
+ * The figures of all runs side by side, then the parts of each run, then every case that went wrong; of photos, how often
+ * the material was told rightly comes first.
+ */
+export function textReport(runs: readonly Run[], materials?: Share): string {
+  const seen = materials ? `material right: ${percent(materials)}` : '';
+  return [seen, figures(runs), ...runs.map(parts), ...(runs.length > 1 ? [changes(runs)] : []), ...runs.map(faults)]
     .filter((section) => section !== '')
     .join('\n\n');
 }
 
 /** The same as data: scores, scores by tag and language, and each verdict with what the guidance said. */
-export function jsonReport(runs: readonly Run[]): unknown {
+export function jsonReport(runs: readonly Run[], materials?: Share): unknown {
   return {
+    ...(materials && { materials }),
     runs: runs.map(({ name, judged, score }) => ({
       name,
       score,
@@ -39,6 +44,7 @@ const rows: readonly (readonly [string, (score: Score) => string])[] = [
   ['category right', ({ category }) => percent(category)],
   ['item right', ({ item }) => percent(item)],
   ['asks where it should', ({ clarification }) => percent(clarification)],
+  ['category right, not asked back', ({ categoryUnasked }) => percent(categoryUnasked)],
   ['asked back', ({ asked, cases }) => percent({ right: asked, of: cases })],
   ['citation precision', ({ citationPrecision }) => percent(citationPrecision)],
   ['citation recall', ({ citationRecall }) => percent(citationRecall)],

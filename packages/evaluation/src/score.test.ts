@@ -82,6 +82,8 @@ test('a score sums up, by tag and language too, and the reports name what went w
     ragMs: { p50: 1, p99: 1 },
   });
   expect(ratio(all.item)).toBeNull();
+  const asked = { ...wrong, verdict: { ...wrong.verdict, asked: true } };
+  expect(score([right, asked])).toMatchObject({ category: { right: 1, of: 2 }, categoryUnasked: { right: 1, of: 1 } });
   expect([...scoresByPart([right, wrong]).keys()]).toEqual(['ko', 'trap']);
   const run = { name: 'rules', judged: [right, wrong], score: all };
   const better = {
@@ -93,4 +95,5 @@ test('a score sums up, by tag and language too, and the reports name what went w
   expect(textReport([run])).toContain('wrong: said "헹구"');
   expect(textReport([run, better])).toContain('+ wrong: ');
   expect(JSON.stringify(jsonReport([run]))).toContain('"id":"wrong"');
+  expect(textReport([run], { right: 3, of: 4 })).toContain('material right: 75.0 % (3 of 4)');
 });

@@ -17,6 +17,8 @@ export interface Spread {
 export interface Score {
   readonly cases: number;
   readonly category: Share;
+  /** Of those that were answered without a question back. */
+  readonly categoryUnasked: Share;
   readonly item: Share;
   readonly clarification: Share;
   /** How many of all cases were answered with a question back. */
@@ -46,9 +48,10 @@ export function score(judged: readonly Judged[]): Score {
   const required = sum(verdicts.map(({ requiredRules }) => requiredRules));
   return {
     cases: judged.length,
-    category: share(verdicts.map(({ categoryRight }) => categoryRight)),
-    item: share(verdicts.map(({ itemRight }) => itemRight)),
-    clarification: share(verdicts.map(({ clarificationRight }) => clarificationRight)),
+    category: shareOf(verdicts.map(({ categoryRight }) => categoryRight)),
+    categoryUnasked: shareOf(verdicts.map(({ asked, categoryRight }) => (asked ? null : categoryRight))),
+    item: shareOf(verdicts.map(({ itemRight }) => itemRight)),
+    clarification: shareOf(verdicts.map(({ clarificationRight }) => clarificationRight)),
     asked: verdicts.filter(({ asked }) => asked).length,
     citationPrecision: {
       right: sum(withItem.map(({ citedRightly }) => citedRightly ?? 0)),
@@ -79,7 +82,8 @@ export function ratio({ right, of }: Share): number | null {
   return of === 0 ? null : right / of;
 }
 
-function share(results: readonly (boolean | null)[]): Share {
+/** Null is for what was not asked for. */
+export function shareOf(results: readonly (boolean | null)[]): Share {
   const asked = results.filter((result) => result !== null);
   return { right: asked.filter(Boolean).length, of: asked.length };
 }

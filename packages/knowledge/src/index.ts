@@ -6,6 +6,7 @@ import { search } from './search.ts';
 
 export { catalogue } from './catalogue.ts';
 export { buildContext, defaultTokenBudget, minTokenBudget, shippedKnowledge, type ContextRequest } from './context.ts';
+export { knownMaterials, materialsOf, streamOf, type Material } from './item-materials.ts';
 export { cataloguePrompt, publicItems, publicItemsSchema, type PublicItems } from './listing.ts';
 export type { Item, Names, Rule, Source } from './schema.ts';
 

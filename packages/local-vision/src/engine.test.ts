@@ -1,5 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { createLogger, createMetrics } from '@bunri/runtime';
 import { drawSamplePhoto } from '@bunri/testkit';
@@ -71,6 +73,23 @@ test('what is not installed is told at the start, by name', () => {
     /not installed completely: .*\/nowhere\/materials\.json/,
   );
   expect(() => open({ backbones: [{ id: 'resnet', package: 'resnet@1', checksum: 'x' }] })).toThrow(/resnet/);
+});
+
+test('of a package whose weights are missing, the file itself is named', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'bunri-packages-'));
+  closers.push(() => rmSync(folder, { recursive: true, force: true }));
+  const objectron = join(folder, 'node_modules/@mediapipe/objectron');
+  mkdirSync(objectron, { recursive: true });
+  for (const name of ['package.json', 'objectron_solution_packed_assets_loader.js']) {
+    writeFileSync(join(objectron, name), '{}');
+  }
+  const { path, remove } = writeHead(madeUpHead());
+  closers.push(() => remove());
+  const fails = () =>
+    openLocalVision({ metrics, log, headPath: path, packagesFrom: pathToFileURL(join(folder, 'predictor.js')) });
+  expect(fails).toThrow(join(objectron, 'objectron_solution_packed_assets.data'));
+  expect(fails).not.toThrow(/_loader\.js/);
+  expect(fails).toThrow('nsfwjs/models/mobilenet_v2_mid');
 });
 
 /** A folder of folders with photos, each named by its material. Photos are never part of the repository. */

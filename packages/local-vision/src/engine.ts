@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, resolve } from 'node:path';
 import { processEngine, type InferenceEngine } from '@bunri/engines';
 import { sha256, type Logger, type Metrics } from '@bunri/runtime';
 import { asBackboneId, backbonePackages, libraryEntries } from './backbone-packages.ts';
@@ -11,6 +12,8 @@ export interface LocalVisionOptions {
   readonly log: Logger;
   /** Default: the head that ships with this package. */
   readonly headPath?: string;
+  /** From where the networks' packages are looked for before the start; default: from the program that loads them. */
+  readonly packagesFrom?: URL;
 }
 
 export interface LocalVision {
@@ -35,7 +38,8 @@ const timeoutMs = 20_000;
  *
  * @throws Error naming the files that are missing; ZodError for a head of another shape.
  */
-export function openLocalVision({ metrics, log, headPath = shippedHeadPath() }: LocalVisionOptions): LocalVision {
+export function openLocalVision(options: LocalVisionOptions): LocalVision {
+  const { metrics, log, headPath = shippedHeadPath(), packagesFrom } = options;
   const predictor = ['predictor.ts', 'predictor.js', 'predictor.cjs']
     .map((name) => new URL(name, import.meta.url))
     .find((url) => existsSync(url));
@@ -45,9 +49,8 @@ export function openLocalVision({ metrics, log, headPath = shippedHeadPath() }: 
   ];
   if (!predictor || absent.length > 0) throw missing(absent);
   const { version, backbones } = readHead(headPath).file;
-  const { resolve } = createRequire(predictor);
-  const entries = [...backbones.map(({ id }) => backbonePackages[asBackboneId(id)].entry), ...libraryEntries];
-  const unfound = entries.filter((entry) => !isFound(() => resolve(entry)));
+  const entries = [...backbones.map(({ id }) => backbonePackages[asBackboneId(id)]), ...libraryEntries];
+  const unfound = entries.flatMap((entry) => absentFiles(entry, packagesFrom ?? predictor));
   if (unfound.length > 0) throw missing(unfound);
   return {
     engine: processEngine<Uint8Array, MaterialEstimate>({
@@ -72,11 +75,13 @@ export function openLocalVision({ metrics, log, headPath = shippedHeadPath() }: 
   };
 }
 
-function isFound(resolve: () => string): boolean {
+/** The entry itself where its package is not there; else those of the package's files that are not. */
+function absentFiles({ entry, files }: { entry: string; files: readonly string[] }, from: URL): string[] {
   try {
-    return existsSync(resolve());
+    const found = createRequire(from).resolve(entry);
+    return files.map((file) => resolve(dirname(found), file)).filter((file) => !existsSync(file));
   } catch {
-    return false;
+    return [entry];
   }
 }
 

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type ResizeOptions } from 'sharp';
 
 // Photos come one by one, and each once: what libvips would keep of them, and its threads, are memory for nothing.
 sharp.cache(false);
@@ -9,22 +9,50 @@ export class NoPicture extends Error {
   override readonly name = 'NoPicture';
 }
 
+/** RGB bytes, row by row. */
+export interface Pixels {
+  readonly pixels: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
 /**
- * A picture as `side` × `side` RGB bytes, upright, on white where it is transparent. The whole picture is kept, stretched to
- * a square, as the networks saw theirs.
+ * A picture of just this size. `fill` keeps the whole of it, stretched to the frame, as the networks here saw theirs;
+ * `cover` cuts off what is over.
+ *
+ * @throws as `readWithin`.
+ */
+export async function readPixels(
+  file: Uint8Array,
+  width: number,
+  height = width,
+  fit: 'fill' | 'cover' = 'fill',
+): Promise<Uint8Array> {
+  const { pixels } = await decode(file, { width, height, fit });
+  return pixels;
+}
+
+/**
+ * A picture in its own proportions, made smaller where a side is longer than `mostSide`: upright, and on white where it is
+ * transparent.
  *
  * @throws NoPicture for bytes that are none; what libvips throws where it finds no memory.
  */
-export async function readPixels(file: Uint8Array, side: number): Promise<Uint8Array> {
+export async function readWithin(file: Uint8Array, mostSide: number): Promise<Pixels> {
+  return await decode(file, { width: mostSide, height: mostSide, fit: 'inside', withoutEnlargement: true });
+}
+
+async function decode(file: Uint8Array, size: ResizeOptions): Promise<Pixels> {
   try {
-    return await sharp(file)
+    const { data, info } = await sharp(file)
       .rotate()
-      .resize(side, side, { fit: 'fill' })
+      .resize(size)
       .flatten({ background: '#fff' })
       .toColourspace('srgb')
       .removeAlpha()
       .raw()
-      .toBuffer();
+      .toBuffer({ resolveWithObject: true });
+    return { pixels: data, width: info.width, height: info.height };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     if (/memory/i.test(why)) throw error;
