@@ -21,8 +21,8 @@ async function serve(listener: RequestListener): Promise<string> {
 
 /** Reaches the test's own server at 127.0.0.1, and no other address that is not public. */
 function fetcher(options: Partial<ImageFetcherOptions> = {}) {
-  const defaults = { maxBytes: 1000, timeoutMs: 5_000, allowHttp: true, allowAddresses: ['127.0.0.1'] };
-  return createImageFetcher({ ...defaults, ...options });
+  const policy = { allowHttp: true, ports: 'any', allowAddresses: ['127.0.0.1'] } as const;
+  return createImageFetcher({ maxBytes: 1000, timeoutMs: 5_000, ...policy, ...options });
 }
 
 const { signal } = new AbortController();
@@ -42,6 +42,7 @@ test.each([
   ['another protocol', 'ftp://example.com/photo.jpg', {}],
   ['a file', 'file:///etc/passwd', {}],
   ['credentials', 'https://user:secret@example.com/photo.jpg', {}],
+  ['a port that is none of the web', 'http://example.com:6379/photo.jpg', { ports: [80, 443] }],
   ['loopback', 'http://127.0.0.1:9/', { allowAddresses: [] }],
   ['loopback by name', 'http://localhost:9/', { allowAddresses: [] }],
   ['loopback over https', 'https://127.0.0.1:9/', { allowAddresses: [] }],
@@ -63,9 +64,11 @@ test.each([
   ['a private address', 'http://10.0.0.1/'],
   ['the metadata service', 'http://169.254.169.254/'],
   ['a file', 'file:///etc/passwd'],
+  ['a name that leads to a private address', 'http://sly.example.com/'],
 ])('a redirect to %s is forbidden', async (_what, target) => {
   const url = await serve(redirectTo(target));
-  await expect(fetcher()(url, signal)).rejects.toMatchObject({ code: 'image_url_forbidden' });
+  const resolve = async () => await Promise.resolve(['10.0.0.1']);
+  await expect(fetcher({ resolve })(url, signal)).rejects.toMatchObject({ code: 'image_url_forbidden' });
 });
 
 test('three redirects are followed, and a fourth is not', async () => {
@@ -122,6 +125,13 @@ test('a server that breaks off is a transient failure', async () => {
     response.write('half', () => response.destroy());
   });
   const fetched = fetcher()(url, signal).then(buffer);
+  await expect(fetched).rejects.toMatchObject({ name: 'TransientError', code: 'image_url_unreachable' });
+});
+
+test('a server that changes the protocol is a transient failure, and holds up nobody', async () => {
+  const switched = 'HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n';
+  const url = await serve((_request, response) => response.socket?.write(switched));
+  const fetched = fetcher()(url, signal);
   await expect(fetched).rejects.toMatchObject({ name: 'TransientError', code: 'image_url_unreachable' });
 });
 

@@ -1,17 +1,13 @@
-import { get as getHttp, type IncomingMessage } from 'node:http';
-import { get as getHttps } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { RequestFilteringHttpAgent, RequestFilteringHttpsAgent } from 'request-filtering-agent';
 import { PermanentError, TransientError } from '@bunri/runtime';
+import { createPublicClient, ForbiddenUrlError, type OutboundPolicy } from '@bunri/runtime/public-fetch';
 
-export interface ImageFetcherOptions {
+export interface ImageFetcherOptions extends OutboundPolicy {
   /** Of the body; more than this ends the stream with `image_too_large`. */
   readonly maxBytes: number;
   /** For everything from the first look-up to the last byte. */
   readonly timeoutMs: number;
-  readonly allowHttp: boolean;
-  /** Addresses and CIDR ranges that may be reached although they are not public. */
-  readonly allowAddresses: readonly string[];
 }
 
 /**
@@ -25,25 +21,19 @@ const maxRedirects = 3;
 const redirectStatuses = [301, 302, 303, 307, 308];
 
 /**
- * Fetches images for clients without being their way into our network (OWASP, Server-Side Request Forgery Prevention).
- * The agent checks every address that a name resolves to and connects to no other; since each redirect is a request of
- * its own, each is checked the same way.
+ * Fetches images for clients without being their way into our network. Since each redirect is a request of its own, each
+ * is checked as the first one.
  */
 export function createImageFetcher(options: ImageFetcherOptions): FetchImage {
-  const { maxBytes, timeoutMs, allowHttp, allowAddresses } = options;
-  const agentOptions = { keepAlive: false, allowIPAddressList: [...allowAddresses] };
-  const httpAgent = new RequestFilteringHttpAgent(agentOptions);
-  const httpsAgent = new RequestFilteringHttpsAgent(agentOptions);
+  const { maxBytes, timeoutMs, ...policy } = options;
+  const client = createPublicClient(policy);
 
   async function request(url: URL, signal: AbortSignal): Promise<IncomingMessage> {
     // A compressed answer could unpack to anything, and an image gains nothing by it.
     const headers = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': 'bunri' };
     return await new Promise((resolve, reject) => {
-      const sent =
-        url.protocol === 'https:'
-          ? getHttps(url, { agent: httpsAgent, headers, signal }, resolve)
-          : getHttp(url, { agent: httpAgent, headers, signal }, resolve);
-      sent.once('error', reject);
+      const sent = client.request(url, { method: 'GET', headers, signal });
+      sent.once('response', resolve).once('error', reject).end();
     });
   }
 
@@ -54,7 +44,14 @@ export function createImageFetcher(options: ImageFetcherOptions): FetchImage {
       signal.throwIfAborted();
       return timeout.aborted ? unreachable('The image URL did not answer in time.', error) : toFailure(error);
     };
-    let url = parseUrl(address, allowHttp);
+    const check = (text: string, base?: URL) => {
+      try {
+        return client.check(text, base);
+      } catch (error) {
+        throw toFailure(error);
+      }
+    };
+    let url = check(address);
     for (let hop = 0; hop <= maxRedirects; hop += 1) {
       let answer: IncomingMessage;
       try {
@@ -69,20 +66,10 @@ export function createImageFetcher(options: ImageFetcherOptions): FetchImage {
         return Readable.from(readBounded(answer, maxBytes, translate), { objectMode: false });
       }
       answer.destroy();
-      url = parseUrl(location, allowHttp, url);
+      url = check(location, url);
     }
     throw new PermanentError('image_url_unreachable', `The image URL redirects more than ${maxRedirects} times.`);
   };
-}
-
-function parseUrl(text: string, allowHttp: boolean, base?: URL): URL {
-  const url = URL.parse(text, base?.href);
-  if (url === null) throw forbidden('The image URL is not a URL.');
-  if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:')) {
-    throw forbidden('The image URL, or one that it redirects to, does not use https.');
-  }
-  if (url.username !== '' || url.password !== '') throw forbidden('The image URL must not contain credentials.');
-  return url;
 }
 
 /** @throws unless the answer is a 200 whose announced size is allowed; the connection is then closed. */
@@ -115,15 +102,9 @@ async function* readBounded(
 }
 
 function toFailure(error: unknown): Error {
-  // Errors of sockets, names, TLS and HTTP have a code; those with which the agent refuses an address have none.
-  if ((error as NodeJS.ErrnoException).code !== undefined) {
-    return unreachable('The image URL could not be fetched.', error);
-  }
-  return forbidden('The image URL, or one that it redirects to, is not at a public address.', error);
-}
-
-function forbidden(message: string, cause?: unknown): PermanentError {
-  return new PermanentError('image_url_forbidden', message, { cause });
+  if (!(error instanceof ForbiddenUrlError)) return unreachable('The image URL could not be fetched.', error);
+  const message = `The image URL, or one that it redirects to, is refused because ${error.message}.`;
+  return new PermanentError('image_url_forbidden', message, { cause: error });
 }
 
 function unreachable(message: string, cause?: unknown): TransientError {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ImageSource, StageInput } from '@bunri/queue-contracts';
 import {
   closeRedis,
@@ -36,6 +36,7 @@ const fetchImage = createImageFetcher({
   maxBytes: 100_000,
   timeoutMs: 5_000,
   allowHttp: true,
+  ports: 'any',
   allowAddresses: ['127.0.0.1'],
 });
 
@@ -191,4 +192,39 @@ test('a URL is fetched into the bucket and joins the way of the uploads', async 
     served.closeAllConnections();
     await new Promise((resolve) => served.close(resolve));
   }
+});
+
+describe('an object that its client put itself', () => {
+  async function put(file: Buffer, key = objectKeys.upload(newRequestId())) {
+    await storage.put(key, file, 'image/jpeg');
+    const { etag = '' } = (await storage.head(key)) ?? {};
+    return { key, sizeBytes: file.length, etag };
+  }
+  const changed = { name: 'PermanentError', code: 'image_changed' };
+
+  test('is read as it was when it was accepted, with and without its hash', async () => {
+    const photo = await drawSamplePhoto({ seed: 21 });
+    const first = await handler()(input({ kind: 'object', ...(await put(photo)) }), context());
+    const known = handler({ normalise: neverNormalise });
+    const again = await known(input({ kind: 'object', ...(await put(photo)) }), context());
+    expect(again).toEqual({ output: first.output, cached: true });
+    const other = await drawSamplePhoto({ seed: 22 });
+    const announced: ImageSource = { kind: 'upload', sha256: sha256(other), ...(await put(other)) };
+    expect((await handler()(input(announced), context())).cached).toBe(false);
+  });
+
+  test('is refused where another one stands in its place', async () => {
+    const accepted = await put(await drawSamplePhoto({ seed: 23 }));
+    await put(await drawSamplePhoto({ seed: 24 }), accepted.key);
+    await expect(handler()(input({ kind: 'object', ...accepted }), context())).rejects.toMatchObject(changed);
+    const announced: ImageSource = { kind: 'upload', sha256: sha256('anything'), ...accepted };
+    await expect(handler()(input(announced), context())).rejects.toMatchObject(changed);
+  });
+
+  test('is refused where it has not the hash that was announced, and answers for nobody', async () => {
+    const [photo, other] = [await drawSamplePhoto({ seed: 25 }), await drawSamplePhoto({ seed: 26 })];
+    const source: ImageSource = { kind: 'upload', sha256: sha256(other), ...(await put(photo)) };
+    await expect(handler()(input(source), context())).rejects.toMatchObject(changed);
+    expect((await handler()(input(await upload(other)), context())).cached).toBe(false);
+  });
 });

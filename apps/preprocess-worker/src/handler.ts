@@ -1,6 +1,7 @@
 import { addAbortSignal, type Readable } from 'node:stream';
 import { stages, type ImageSource, type StageOutput } from '@bunri/queue-contracts';
 import {
+  imageChanged,
   objectKeys,
   PermanentError,
   sha256,
@@ -54,12 +55,15 @@ export function makeHandler(deps: PreprocessDeps): Handler<'preprocess'> {
     const announced = source.kind === 'upload' ? await recall(source.sha256, signal) : null;
     if (announced) return { output: announced, cached: true };
 
-    const file = await readUpload(storage, await uploadKey(deps, request.id, source, signal), signal);
+    const key = await uploadKey(deps, request.id, source, signal);
+    const file = await readUpload(storage, key, signal, source.kind === 'url' ? undefined : source.etag);
     const fileSha256 = sha256(file);
     if (source.kind === 'upload' && fileSha256 !== source.sha256) {
+      // Its client said which bytes it would put; not every server holds it to that.
+      if (source.etag !== undefined) throw imageChanged();
       log.warn('the upload is not the file that was accepted', { accepted: source.sha256, found: fileSha256 });
     }
-    const known = source.kind === 'url' ? await recall(fileSha256, signal) : null;
+    const known = source.kind === 'upload' ? null : await recall(fileSha256, signal);
     if (known) return { output: known, cached: true };
 
     const { bytes, width, height } = await normalise(file, signal);
@@ -67,7 +71,7 @@ export function makeHandler(deps: PreprocessDeps): Handler<'preprocess'> {
     const output: Output = { sha256: hash, key: objectKeys.image(hash), width, height, sizeBytes: bytes.length };
     // Without a look whether it is there: it seldom is, and the same bytes under the same key do no harm.
     await storage.put(output.key, bytes, 'image/jpeg', signal);
-    await cache.set(cacheName, `${normaliseVersion}:${fileSha256}`, output);
+    await cache.set(cacheName, `${normaliseVersion}:${fileSha256}`, output, { image: hash });
     return { output, cached: false };
   };
 }
@@ -79,7 +83,7 @@ async function uploadKey(
   source: ImageSource,
   signal: AbortSignal,
 ): Promise<string> {
-  if (source.kind === 'upload') return source.key;
+  if (source.kind !== 'url') return source.key;
   const key = objectKeys.upload(requestId);
   const body = await fetchImage(source.url, signal);
   try {
@@ -95,8 +99,13 @@ async function uploadKey(
 }
 
 /** The whole file: a decoder fed from a stream would collect it too, and hold it twice while it does. */
-async function readUpload(storage: PreprocessDeps['storage'], key: string, signal: AbortSignal): Promise<Buffer> {
-  const upload = await storage.getStream(key, signal);
+async function readUpload(
+  storage: PreprocessDeps['storage'],
+  key: string,
+  signal: AbortSignal,
+  etag: string | undefined,
+): Promise<Buffer> {
+  const upload = await storage.getStream(key, signal, { etag });
   if (upload === null) throw new PermanentError('image_missing', 'The uploaded image is gone. Upload it again.');
   const { body, sizeBytes } = upload;
   if (sizeBytes > imageLimits.maxBytes) {

@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { itemById } from '@bunri/knowledge';
 import { stages, type Classification, type StageInput } from '@bunri/queue-contracts';
 import { createLogger, createMetrics, parseConfig } from '@bunri/runtime';
 import { configSchema } from './config.ts';
@@ -83,6 +84,32 @@ test('what the person said that the thing is goes before what vision saw', async
 test('a guess is asked back', async () => {
   const { clarification } = await look(input({ confidence: 0.4 }));
   expect(clarification?.options.length).toBeGreaterThan(1);
+});
+
+test('two who see different bins are asked about, and what both saw is in the context', async () => {
+  const ofItem = (id: string, provider: string): Partial<Classification> => {
+    const item = itemById(id);
+    return {
+      item_id: id,
+      item_name: item?.names.ko ?? '',
+      subcategory: item?.subcategory ?? '',
+      engine: { provider, model: provider },
+    };
+  };
+  const work = input(ofItem('milk-carton', 'test'));
+  const { vision } = input(ofItem('glass-bottle', 'local'));
+  expect(await look(work)).not.toHaveProperty('clarification');
+  const { seen, clarification, item_id } = await look({ ...work, secondOpinion: vision });
+  expect(seen).toMatchObject({ agreement: 'none', item_id: 'milk-carton', opinions: [{}, {}] });
+  expect(item_id).toBe('milk-carton');
+  expect(clarification?.options.map(({ item_id: id }) => id)).toEqual(['milk-carton', 'glass-bottle']);
+  const agreed = await look({ ...work, secondOpinion: work.vision });
+  expect(agreed).toMatchObject({ seen: { agreement: 'item', confidence: 0.963 } });
+  expect(agreed).not.toHaveProperty('clarification');
+});
+
+test('one opinion alone is told as it is', async () => {
+  expect(await look(input({}))).not.toHaveProperty('seen');
 });
 
 test('every look-up is timed by how it found the rules', async () => {

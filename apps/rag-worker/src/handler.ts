@@ -1,5 +1,6 @@
 import { buildContext, shippedKnowledge } from '@bunri/knowledge';
 import type { Handler, Metrics } from '@bunri/runtime';
+import { mergeOpinions } from './merge-opinions.ts';
 
 interface Dependencies {
   readonly tokenBudget: number;
@@ -10,12 +11,13 @@ interface Dependencies {
 export function makeHandler({ tokenBudget, metrics }: Dependencies): Handler<'rag'> {
   // Before the first job, and not in it.
   const knowledge = shippedKnowledge();
-  return async ({ request, vision }) => {
+  return async ({ request, vision, secondOpinion }) => {
     const { question, locale, clarifies: chosen } = request;
     const started = performance.now();
-    const { classification } = vision;
-    const output = buildContext({ classification, question, locale, tokenBudget, chosen }, knowledge);
-    metrics.retrievalSeconds.observe({ by: output.match }, (performance.now() - started) / 1000);
-    return { output, cached: false };
+    const seen = secondOpinion && mergeOpinions(vision.classification, secondOpinion.classification);
+    const classification = seen ?? vision.classification;
+    const context = buildContext({ classification, question, locale, tokenBudget, chosen }, knowledge);
+    metrics.retrievalSeconds.observe({ by: context.match }, (performance.now() - started) / 1000);
+    return { output: { ...context, ...(seen && { seen }) }, cached: false };
   };
 }

@@ -52,3 +52,22 @@ test.each([
   const { OPENAI_API_KEY: _key, ...keyless } = required;
   expect(() => parseConfig(configSchema, { ...keyless, ...env })).toThrow(/^ {2}OPENAI_API_KEY: is required/m);
 });
+
+test('the queue of the local model is served by it alone, and needs no key', () => {
+  const { OPENAI_API_KEY: _key, ...keyless } = required;
+  const local = { ...keyless, VISION_QUEUE: 'vision.local', VISION_MODEL: 'local' };
+  expect(parseConfig(configSchema, local)).toMatchObject({ VISION_QUEUE: 'vision.local', OPENAI_API_KEY: undefined });
+  expect(parseConfig(configSchema, required).VISION_QUEUE).toBe('vision');
+  expect(() => parseConfig(configSchema, { ...required, VISION_QUEUE: 'vision.local', VISION_MODEL: 'gpt-5' })).toThrow(
+    /VISION_MODEL: must be local/,
+  );
+  const fallbacks = { ...required, ...local, VISION_FALLBACKS: 'primary:gpt-4o', OPENAI_API_KEY: 'sk-test' };
+  expect(() => parseConfig(configSchema, fallbacks)).toThrow(/VISION_FALLBACKS: must be none/);
+});
+
+test('models that requests may name need the key', () => {
+  const { OPENAI_API_KEY: _key, ...keyless } = required;
+  const named = { VISION_MODEL: 'local', VISION_MODELS: 'gpt-4o' };
+  expect(() => parseConfig(configSchema, { ...keyless, ...named })).toThrow(/OPENAI_API_KEY: is required/);
+  expect(parseConfig(configSchema, { ...required, ...named }).VISION_MODELS).toEqual(['gpt-4o']);
+});

@@ -72,7 +72,16 @@ async function setUp(faults: FaultPlan = []) {
   // Nothing is paid for a request that has no open record.
   await redis.hset(createKeys(prefix).record(`req_${'0'.repeat(32)}`), 'status', 'running');
   closers.push(async () => await flights.close());
-  const handler = makeHandler({ models, storage, cache, flights, spending, prices: defaultPrices, metrics });
+  const handler = makeHandler({
+    stage: 'vision',
+    models,
+    storage,
+    cache,
+    flights,
+    spending,
+    prices: defaultPrices,
+    metrics,
+  });
 
   const ask = async (question: string, locale: Locale, signal = new AbortController().signal, lastAttempt = false) => {
     const request = {

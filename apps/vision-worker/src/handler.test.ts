@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import type { ChainLink } from '@bunri/engines';
 import { catalogue, catalogueVersion } from '@bunri/knowledge';
-import type { Request, StageInput } from '@bunri/queue-contracts';
+import type { LookStage, Request, StageInput } from '@bunri/queue-contracts';
 import {
   cacheKey,
   createLogger,
@@ -39,7 +39,14 @@ const answer: VisionAnswer = {
 };
 
 function inputOf(
-  change: { id?: string; question?: string; locale?: 'ko' | 'en'; sha256?: string; replay?: Request['replay'] } = {},
+  change: {
+    id?: string;
+    question?: string;
+    locale?: 'ko' | 'en';
+    sha256?: string;
+    replay?: Request['replay'];
+    models?: string[];
+  } = {},
 ): StageInput<'vision'> {
   const sha256 = change.sha256 ?? 'a'.repeat(64);
   return {
@@ -53,6 +60,7 @@ function inputOf(
       createdAt: 0,
       deadlineAt: 60_000,
       ...(change.replay && { replay: change.replay }),
+      ...(change.models && { models: change.models }),
     },
     preprocess: { sha256, key: `images/${sha256}.jpg`, width: 10, height: 10, sizeBytes: 3 },
   };
@@ -83,10 +91,13 @@ interface SetUp {
   readonly stored?: Uint8Array | null;
   /** What calls of the first choice throw. */
   readonly fails?: Error;
+  readonly stage?: LookStage;
+  /** Stands last in the chain, and is free as the local model is. */
+  readonly local?: boolean;
 }
 
 /** A handler whose models always give `said`, with a fallback behind the first choice, and the log of what it did. */
-function setUp({ said = answer, stored = image, fails }: SetUp = {}) {
+function setUp({ said = answer, stored = image, fails, stage = 'vision', local = false }: SetUp = {}) {
   const done: string[] = [];
   const tasks: VisionTask[] = [];
   const link = (model: string, error?: Error): ChainLink<VisionTask, VisionAnswer> => ({
@@ -120,11 +131,15 @@ function setUp({ said = answer, stored = image, fails }: SetUp = {}) {
     },
   };
   const price = { input: 1, cachedInput: 1, output: 1 };
-  const prices = { 'gpt-5': price, 'gpt-4o': price, other: price };
+  const prices = { 'gpt-5': price, 'gpt-4o': price, other: price, ...(local && { materials: price }) };
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const cache = memoryCache();
   const models = {
-    chain: [link('gpt-5', fails), link('gpt-4o')] as const,
+    chain: [
+      link('gpt-5', fails),
+      link('gpt-4o', local ? fails : undefined),
+      ...(local ? [{ ...link('materials'), isFree: true }] : []),
+    ] as const,
     forModel: (model: string) => link(model, fails),
   };
   const payers: string[] = [];
@@ -134,7 +149,16 @@ function setUp({ said = answer, stored = image, fails }: SetUp = {}) {
       return Promise.resolve({ settle: async () => {} });
     },
   };
-  const handle = makeHandler({ models, storage, cache, flights: alone, spending, prices, metrics });
+  const handle = makeHandler({
+    stage,
+    models,
+    storage,
+    cache,
+    flights: alone,
+    spending,
+    prices,
+    metrics,
+  });
   return { done, tasks, cache, payers, handle };
 }
 
@@ -253,4 +277,34 @@ test("an operator's replay is not paid from the spending cap of the original's o
   await handle(inputOf(), context);
   await handle(inputOf({ replay: { of: `req_${'1'.repeat(32)}` } }), context);
   expect(payers).toEqual(['owner', 'replay:']);
+});
+
+test('a request that names a model is looked at by it, and by the fallbacks where it cannot', async () => {
+  const named = setUp();
+  await named.handle(inputOf({ models: ['other'] }), context);
+  expect(named.done).toContain('other');
+  expect(named.done).not.toContain('gpt-5');
+  const broken = setUp({ fails: quota });
+  const { output } = await broken.handle(inputOf({ models: ['other'] }), context);
+  expect(broken.done.filter((each) => !each.startsWith('read'))).toEqual(['other', 'gpt-4o']);
+  expect(output.degraded).toBe('model_quota_exhausted');
+});
+
+test('the local model never stands in for a model beside which it looks itself', async () => {
+  const alone = setUp({ fails: quota, local: true });
+  await alone.handle(inputOf({ models: ['gpt-5'] }), context);
+  expect(alone.done.at(-1)).toBe('materials');
+  const beside = setUp({ fails: quota, local: true });
+  await expect(beside.handle(inputOf({ models: ['gpt-5', 'local'] }), context)).rejects.toMatchObject({
+    code: 'model_quota_exhausted',
+  });
+  expect(beside.done).not.toContain('materials');
+});
+
+test('on the queue of the local model its own engine looks, whatever else the request names', async () => {
+  const { handle, done } = setUp({ stage: 'vision.local' });
+  await handle(inputOf({ models: ['other', 'local'] }), context);
+  // The first of the chain, which is the local one where that queue is served.
+  expect(done).toContain('gpt-5');
+  expect(done).not.toContain('other');
 });

@@ -9,7 +9,14 @@ import {
   type ModelLinks,
 } from '@bunri/engines';
 import { catalogueVersion } from '@bunri/knowledge';
-import { classificationSchema, nothingUsed, type StageInput, type StageOutput } from '@bunri/queue-contracts';
+import {
+  classificationSchema,
+  localModel,
+  nothingUsed,
+  type LookStage,
+  type StageInput,
+  type StageOutput,
+} from '@bunri/queue-contracts';
 import {
   cacheKey,
   normaliseQuestion,
@@ -27,6 +34,8 @@ import { classify, type VisionAnswer } from './classify.ts';
 import type { VisionTask } from './prompt.ts';
 
 export interface VisionDeps extends ChainDeps {
+  /** Whose queue is served. */
+  readonly stage: LookStage;
   readonly models: ModelLinks<VisionTask, VisionAnswer>;
   readonly storage: Pick<Storage, 'getBytes'>;
   readonly cache: Pick<ResultCache, 'get' | 'set'>;
@@ -34,7 +43,8 @@ export interface VisionDeps extends ChainDeps {
 }
 
 type Link = ChainLink<VisionTask, VisionAnswer>;
-type Input = StageInput<'vision'>;
+type Input = StageInput<LookStage>;
+type Output = StageOutput<LookStage>;
 
 const cacheName = 'vision';
 
@@ -42,10 +52,10 @@ const cacheName = 'vision';
  * Photo and question in, classification out: from the cache where the same photo was asked about in the same words. Each
  * engine's answers are kept under its own key, so that no fallback's is ever taken for the first choice's.
  */
-export function makeHandler(deps: VisionDeps): Handler<'vision'> {
+export function makeHandler(deps: VisionDeps): Handler<LookStage> {
   const { cache, flights } = deps;
   return async (input, context) => {
-    const recall = async (link: Link): Promise<StageOutput<'vision'> | null> => {
+    const recall = async (link: Link): Promise<Output | null> => {
       const classification = await cache.get(cacheName, visionCacheKey(input, link), classificationSchema);
       return classification && { classification, usage: nothingUsed };
     };
@@ -59,12 +69,24 @@ export function makeHandler(deps: VisionDeps): Handler<'vision'> {
 
 /**
  * A replay compares models, so that nothing may stand in for the one that it names; and it fails before anything is paid
- * if one that a later stage asks has no price.
+ * if one that a later stage asks has no price. Where the local model looks too, it does not stand in here: two opinions of
+ * the same model would always agree.
  */
-function chainFor({ request: { replay } }: Input, { models, prices }: VisionDeps): Chain<VisionTask, VisionAnswer> {
-  if (!replay) return models.chain;
-  if (replay.llmModel !== undefined && replay.llmModel !== rulesName) assertPricedForReplay(prices, replay.llmModel);
-  return [replay.visionModel === undefined ? models.chain[0] : models.forModel(replay.visionModel)];
+function chainFor(
+  { request: { replay, models: asked = [] } }: Input,
+  { models, prices, stage }: VisionDeps,
+): Chain<VisionTask, VisionAnswer> {
+  const named = stage === 'vision' ? asked.find((model) => model !== localModel) : undefined;
+  const [usual, ...others] = models.chain;
+  if (replay) {
+    if (replay.llmModel !== undefined && replay.llmModel !== rulesName) assertPricedForReplay(prices, replay.llmModel);
+    const compared = replay.visionModel ?? named;
+    return [compared === undefined ? usual : models.forModel(compared)];
+  }
+  if (named === undefined) return models.chain;
+  const first = models.forModel(named);
+  const isEnsemble = asked.includes(localModel);
+  return [first, ...others.filter((link) => link.name !== first.name && !(isEnsemble && link.isFree))];
 }
 
 async function look(
@@ -72,13 +94,13 @@ async function look(
   chain: Chain<VisionTask, VisionAnswer>,
   input: Input,
   { signal, log, lastAttempt }: HandlerContext,
-  recall: (link: Link) => Promise<StageOutput<'vision'> | null>,
-): Promise<HandlerResult<'vision'>> {
+  recall: (link: Link) => Promise<Output | null>,
+): Promise<HandlerResult<LookStage>> {
   const { owner, question, locale, createdAt, deadlineAt, replay } = input.request;
-  const { output, degraded, cached } = await callChain<VisionTask, VisionAnswer, StageOutput<'vision'>>(
+  const { output, degraded, cached } = await callChain<VisionTask, VisionAnswer, Output>(
     chain,
     {
-      stage: 'vision',
+      stage: deps.stage,
       owner: replay ? replayAccount : owner,
       createdAt,
       deadlineAt,
@@ -94,7 +116,9 @@ async function look(
         const engine = { ...said.engine, ...(isAsked && { prompt_version: promptVersions.vision }) };
         const classification = classify(said.value, locale, engine);
         // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
-        await deps.cache.set(cacheName, visionCacheKey(input, link), classification);
+        await deps.cache.set(cacheName, visionCacheKey(input, link), classification, {
+          image: input.preprocess.sha256,
+        });
         return { classification, usage: said.usage };
       },
     },

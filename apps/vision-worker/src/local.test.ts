@@ -12,7 +12,7 @@ import {
 } from '@bunri/runtime';
 import type { VisionAnswer } from './classify.ts';
 import { makeHandler } from './handler.ts';
-import { knownMaterials } from './item-materials.ts';
+import { knownMaterials } from '@bunri/knowledge';
 import { localVisionLink } from './local.ts';
 import type { VisionTask } from './prompt.ts';
 
@@ -96,6 +96,7 @@ function setUp(chain: Chain<VisionTask, VisionAnswer>) {
   const reserved: number[] = [];
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const handle = makeHandler({
+    stage: 'vision',
     models: { chain, forModel: () => chain[0] },
     storage: { getBytes: () => Promise.resolve(image) },
     cache,

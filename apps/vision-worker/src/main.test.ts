@@ -11,6 +11,7 @@ import {
   createKeys,
   createLogger,
   createStorage,
+  isLocalServed,
 } from '@bunri/runtime';
 import { freePort, startProcess } from '@bunri/testkit';
 
@@ -60,6 +61,33 @@ test('a model without a price is told at the start, before any call is paid', as
   const worker = await startProcess({ name: 'vision-worker', args: [main], env });
   expect(await worker.exited).toEqual({ code: 1, signal: null });
   expect(worker.output()).toContain('gpt-unheard-of');
+}, 30_000);
+
+test('the same app serves the queue of the local model, under its own name and with slots for a batch', async () => {
+  const port = await freePort();
+  const readyUrl = `http://127.0.0.1:${port}/readyz`;
+  const { OPENAI_API_KEY: _key, ...keyless } = await environment();
+  const env = {
+    ...keyless,
+    PATH: process.env['PATH'],
+    PORT: String(port),
+    VISION_QUEUE: 'vision.local',
+    VISION_MODEL: 'local',
+  };
+  const worker = await startProcess({ name: 'vision-worker', args: [main], env, readyUrl });
+  try {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toMatch(/bunri_stage_slots\{[^}]*stage="vision.local"[^}]*\} 4/);
+    expect(metrics).not.toMatch(/bunri_stage_slots\{[^}]*stage="vision"/);
+    const { REDIS_URL: url = '', REDIS_PREFIX: prefix = '' } = keyless;
+    const redis = connectConsumer({ url, name: 'test', log });
+    expect(await isLocalServed(redis, prefix)).toBe(true);
+    expect(await worker.stop('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect(await isLocalServed(redis, prefix)).toBe(false);
+    await closeRedis(redis);
+  } finally {
+    await worker.stop('SIGKILL');
+  }
 }, 30_000);
 
 test('with the local model the worker starts without a key of any model API, holds nothing yet, and stops cleanly', async () => {

@@ -1,8 +1,16 @@
 import { expect, test } from '@jest/globals';
-import { buildContext, catalogue, itemById, searchItems } from '@bunri/knowledge';
+import {
+  buildContext,
+  catalogue,
+  itemById,
+  knownMaterials,
+  materialsOf,
+  searchItems,
+  streamOf,
+  type Material,
+} from '@bunri/knowledge';
 import type { Locale } from '@bunri/queue-contracts';
 import { classify } from './classify.ts';
-import { knownMaterials, materialsOf, type Material } from './item-materials.ts';
 import { materialFacts, rankItems } from './rank-items.ts';
 
 type Seen = Partial<Record<Material, number>>;
@@ -66,7 +74,7 @@ test.each<[Material, boolean]>([
   for (const locale of ['ko', 'en'] as const) {
     const context = ragOf({ [material]: 0.95 }, anything[locale], locale);
     expect([locale, context.item_id, context.clarification !== undefined]).toEqual([locale, null, asks]);
-    expect(context.outcome?.subcategory).toBe(materialFacts[material].subcategory);
+    expect(context.outcome?.subcategory).toBe(streamOf[material]);
   }
 });
 
@@ -144,7 +152,9 @@ test('nothing is said of the condition', () => {
 });
 
 test('the usual items are in the catalogue, are of their material, and include its stream', () => {
-  for (const [material, { usual, subcategory, waste_category, alwaysAsk }] of Object.entries(materialFacts)) {
+  for (const material of knownMaterials) {
+    const { usual, waste_category, alwaysAsk } = materialFacts[material];
+    const subcategory = streamOf[material];
     const items = usual.map((id) => itemById(id));
     expect([material, items.includes(undefined)]).toEqual([material, false]);
     expect(items.some((item) => item?.subcategory === subcategory && item.wasteCategory === waste_category)).toBe(true);

@@ -1,13 +1,19 @@
-import { itemById, searchItems, type Item } from '@bunri/knowledge';
+import {
+  itemById,
+  knownMaterials,
+  materialsOf,
+  searchItems,
+  streamOf,
+  type Item,
+  type Material,
+} from '@bunri/knowledge';
 import { conditionSchema, type Locale, type WasteCategory } from '@bunri/queue-contracts';
 import type { MaterialEstimate } from '@bunri/local-vision';
 import type { VisionAnswer } from './classify.ts';
-import { knownMaterials, materialsOf, type Material } from './item-materials.ts';
 
 interface MaterialFacts {
   /** Where most things of it go. */
   readonly waste_category: WasteCategory;
-  readonly subcategory: string;
   /** What a thing of it is called that nobody has named; the look-up passes over it, since it names no item. */
   readonly names: Readonly<Record<Locale, string>>;
   /** What such things usually are, most usual first. */
@@ -23,50 +29,42 @@ interface MaterialFacts {
 export const materialFacts: Readonly<Record<Material, MaterialFacts>> = {
   carton: {
     waste_category: 'recyclable',
-    subcategory: '종이팩',
     names: { ko: '종이팩으로 된 것', en: 'something of carton' },
     usual: ['milk-carton', 'aseptic-carton', 'juice-carton', 'cream-carton'],
   },
   food: {
     waste_category: 'food',
-    subcategory: '음식물류',
     names: { ko: '음식물로 보이는 것', en: 'food of some kind' },
     usual: ['leftovers', 'vegetable-scraps', 'fruit-peel', 'bread'],
   },
   glass: {
     waste_category: 'recyclable',
-    subcategory: '유리병',
     names: { ko: '유리로 된 것', en: 'something of glass' },
     usual: ['glass-bottle', 'drinking-glass', 'sauce-jar', 'heat-resistant-glass'],
   },
   metal: {
     waste_category: 'recyclable',
-    subcategory: '금속캔',
     names: { ko: '금속으로 된 것', en: 'something of metal' },
     usual: ['beverage-can', 'scrap-metal', 'food-can', 'spray-can'],
   },
   paper: {
     waste_category: 'recyclable',
-    subcategory: '종이류',
     names: { ko: '종이로 된 것', en: 'something of paper' },
     usual: ['cardboard-box', 'office-paper', 'paper-box', 'newspaper'],
   },
   plastic: {
     waste_category: 'recyclable',
-    subcategory: '플라스틱류',
     names: { ko: '플라스틱으로 된 것', en: 'something of plastic' },
     usual: ['clear-pet-bottle', 'delivery-container', 'plastic-bag', 'coloured-pet-bottle'],
     alwaysAsk: true,
   },
   textile: {
     waste_category: 'recyclable',
-    subcategory: '의류·섬유류',
     names: { ko: '천으로 된 것', en: 'something of cloth' },
     usual: ['clothes', 'bag', 'shoes-bag', 'bed-sheet'],
   },
   wood: {
     waste_category: 'general',
-    subcategory: '일반종량제',
     names: { ko: '나무로 된 것', en: 'something of wood' },
     usual: ['furniture', 'wood-scrap', 'wooden-utensil', 'chopsticks-wood'],
     alwaysAsk: true,
@@ -131,7 +129,7 @@ export function rankItems(estimate: MaterialEstimate, question: string, locale: 
 }
 
 /** What the question names: one item, or all that the same words may mean. */
-function namedItems(question: string, locale: Locale): Item[] {
+export function namedItems(question: string, locale: Locale): Item[] {
   const hits = searchItems(question, locale, 8).filter(({ score }) => score >= namedScore);
   const [first] = hits;
   return hits
@@ -166,13 +164,13 @@ function ofMaterial(
   materials: readonly Likely[],
   locale: Locale,
 ): VisionAnswer {
-  const { waste_category, subcategory, names, alwaysAsk } = materialFacts[material];
+  const { waste_category, names, alwaysAsk } = materialFacts[material];
   const said = possible.map(({ item, support }) => ({ item_id: item.id, confidence: round(support ?? unseen) }));
   const mustAsk = alwaysAsk === true || possible.length > 0;
   return {
     item_id: null,
     waste_category,
-    subcategory,
+    subcategory: streamOf[material],
     item_name: names[locale],
     confidence: round(mustAsk ? Math.min(unsure, probability) : probability),
     candidates: (said.length > 0 ? said : usualItems(materials)).slice(0, mostCandidates),
@@ -192,7 +190,8 @@ function usualItems(materials: readonly Likely[]): VisionAnswer['candidates'] {
   return [...items(first, mostCandidates - others.length), ...others.flatMap((each) => items(each, 1))];
 }
 
-const nothingKnown = Object.fromEntries(
+/** Every condition that is asked for, unknown. */
+export const nothingKnown = Object.fromEntries(
   Object.keys(conditionSchema.shape).map((tag) => [tag, 'unknown']),
 ) as VisionAnswer['condition'];
 
