@@ -1,0 +1,14 @@
+export { batchObjects } from './batch-keys.ts';
+export { batchPath, rounded, toBatch, type BatchSpec, type BatchState } from './batch-state.ts';
+export * from './batch-store.ts';
+export * from './chunks.ts';
+export * from './cost-estimate.ts';
+export * from './feeder.ts';
+export * from './feeder-deps.ts';
+export * from './feeder-queue.ts';
+export type { InspectPhoto } from './read-photo.ts';
+export * from './read-results.ts';
+export { InputError, readCsv } from './read-rows.ts';
+export { maxDeadlineS, maxRows, parseRow, type RawRow, type WantedRow } from './row.ts';
+export * from './validate.ts';
+export { isManifest, openZip } from './zip-entries.ts';
