@@ -19,6 +19,8 @@ const doors = [
   ['DELETE', `/v1/classifications/${someId}`, 'submit'],
   ['GET', `/v1/classifications/${someId}/events`, 'read'],
   ['POST', `/v1/classifications/${someId}/clarify`, 'submit'],
+  ['POST', `/v1/classifications/${someId}/cancel`, 'submit'],
+  ['POST', '/v1/uploads', 'submit'],
   ['POST', `/v1/classifications/${someId}/feedback`, 'submit'],
   ['GET', '/v1/items', 'read'],
   ['GET', '/v1/queues', 'read'],

@@ -5,51 +5,63 @@ import { createPathCheck } from './known-paths.ts';
 import { problemDocument, toProblem } from './problem.ts';
 import type { QueueOverview } from './queue-overview.ts';
 import { assignRequestId, observeRequests, requestIdOf } from './request-log.ts';
+import { batchRoutes, type BatchDeps } from './routes/batches.ts';
+import { boardRoutes, type BoardDeps } from './routes/board.ts';
 import { classificationRoutes, type ClassificationDeps } from './routes/classifications.ts';
 import { clarificationRoutes, type ClarificationDeps } from './routes/clarifications.ts';
 import { deadLetterRoutes, type DeadLetterDeps } from './routes/dead-letters.ts';
+import { endingRoutes, type EndingDeps } from './routes/endings.ts';
 import { eventRoutes, type EventsDeps } from './routes/events.ts';
 import { feedbackRoutes, type FeedbackDeps } from './routes/feedback.ts';
 import { healthRoutes } from './routes/health.ts';
 import { itemRoutes } from './routes/items.ts';
 import { itemsPageRoutes } from './routes/items-page.ts';
+import { opsRoutes } from './routes/ops.ts';
+import { docsRoutes } from './routes/page-docs.ts';
+import { pageRoutes } from './routes/page.ts';
 import { queueRoutes } from './routes/queues.ts';
 import { replayRoutes, type ReplayDeps } from './routes/replays.ts';
+import { sessionRoutes, type SessionDeps } from './routes/session.ts';
+import { statsRoutes, type StatsDeps } from './routes/stats.ts';
+import { webhookRoutes, type WebhookDeps } from './routes/webhooks.ts';
+import { uploadRoutes, type UploadDeps } from './routes/uploads.ts';
+import { securityHeaders } from './security-headers.ts';
 
 export interface ApiDeps
-  extends ClassificationDeps, ClarificationDeps, EventsDeps, DeadLetterDeps, ReplayDeps, FeedbackDeps {
+  extends
+    ClassificationDeps,
+    EndingDeps,
+    UploadDeps,
+    ClarificationDeps,
+    EventsDeps,
+    DeadLetterDeps,
+    ReplayDeps,
+    FeedbackDeps,
+    WebhookDeps,
+    BatchDeps,
+    StatsDeps,
+    SessionDeps,
+    BoardDeps {
   readonly queues: QueueOverview;
   readonly checks: Record<string, ReadinessCheck>;
 }
 
-/** An API has no page to protect, so that everything a browser might do with an answer is forbidden. */
-const headers = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'referrer-policy': 'no-referrer',
-  'strict-transport-security': 'max-age=31536000',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
-
 /** The whole HTTP interface. It opens nothing and listens nowhere. */
 export function createApp(deps: ApiDeps): Express {
   const app = express();
-  app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
   app.use(assignRequestId, observeRequests(deps));
-  app.use((_request, response, next) => {
-    response.set(headers);
-    next();
-  });
+  app.use(securityHeaders());
   let document: ReturnType<typeof openApiDocument> | undefined;
   // Made when it is first asked for: it takes a good part of the time to start.
   const readDocument = () => (document ??= openApiDocument());
   app.use(healthRoutes({ ...deps, readDocument }));
-  app.use(classificationRoutes(deps), eventRoutes(deps), itemRoutes(deps), queueRoutes(deps));
-  app.use(itemsPageRoutes());
+  app.use(classificationRoutes(deps), endingRoutes(deps), uploadRoutes(deps));
+  app.use(eventRoutes(deps), itemRoutes(deps), queueRoutes(deps));
+  app.use(pageRoutes(), docsRoutes({ readDocument }), itemsPageRoutes(), batchRoutes(deps));
   app.use(clarificationRoutes(deps), feedbackRoutes(deps), deadLetterRoutes(deps), replayRoutes(deps));
+  app.use(webhookRoutes(deps), statsRoutes(deps), sessionRoutes(deps), opsRoutes(), boardRoutes(deps));
   app.use(createPathCheck(readDocument));
   app.use(answerProblem(deps));
   return app;

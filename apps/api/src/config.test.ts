@@ -16,12 +16,19 @@ test.each(['127.0.0.1', '127.8.8.8', '::1', '::ffff:127.0.0.1', 'localhost'])('a
   expect(parse({ DEMO: 'true', HOST })).toMatchObject({ DEMO: true });
 });
 
+test('keys in Redis are a source of keys, alone or beside others', () => {
+  expect(parse({ API_KEYS_IN_REDIS: 'true' })).toMatchObject({ API_KEYS_IN_REDIS: true });
+  expect(parse({ API_KEYS_IN_REDIS: 'true', API_KEYS: JSON.stringify([key]) })).toMatchObject({ API_KEYS: [key] });
+  expect(parse({ API_KEYS: JSON.stringify([key]) })).toMatchObject({ API_KEYS_IN_REDIS: false });
+});
+
 test.each([
   ['nothing', {}, 'API_KEYS: is required'],
   ['a demo for everybody', { DEMO: 'true' }, 'DEMO: needs a HOST'],
   ['a demo for the network', { DEMO: 'true', HOST: '10.0.0.1' }, 'DEMO: needs a HOST'],
   ['a demo by name', { DEMO: 'true', HOST: 'example.com' }, 'DEMO: needs a HOST'],
   ['a demo with keys', { DEMO: 'true', HOST: '::1', API_KEYS_FILE: '/keys' }, 'DEMO: would ignore'],
+  ['a demo with keys in Redis', { DEMO: 'true', HOST: '::1', API_KEYS_IN_REDIS: 'true' }, 'DEMO: would ignore'],
   ['keys twice', { API_KEYS: JSON.stringify([key]), API_KEYS_FILE: '/keys' }, 'API_KEYS_FILE: and API_KEYS'],
   ['keys that are not JSON', { API_KEYS: 'k1.secret' }, 'API_KEYS: is not JSON'],
   ['an empty list of keys', { API_KEYS: '[]' }, 'API_KEYS:'],

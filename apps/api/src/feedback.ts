@@ -7,7 +7,7 @@ import {
   type Outcome,
 } from '@bunri/queue-contracts';
 import { buildContext, itemById, minTokenBudget } from '@bunri/knowledge';
-import { dayInSeoul, objectKeys, stageOutput, type Logger, type RequestRecord, type Storage } from '@bunri/runtime';
+import { dayInSeoul, objectKeys, toResource, type Logger, type RequestRecord, type Storage } from '@bunri/runtime';
 import * as z from 'zod';
 import { itemIdField } from './item-reference.ts';
 
@@ -61,7 +61,8 @@ export type EvaluationCase = z.infer<typeof evaluationCaseSchema>;
 /** Pure. `now` in epoch ms. @throws for an item that is not in the catalogue */
 export function toFeedback(record: RequestRecord, given: z.infer<typeof feedbackBodySchema>, now: number): Feedback {
   const { id, question, locale, createdAt } = record.request;
-  const classification = stageOutput(record, 'vision')?.classification ?? null;
+  // Where two looked, of both together; where the local model did, its own.
+  const { classification } = toResource(record);
   const { item_id = null, helpful = null, comment = null } = given;
   return {
     request_id: id,

@@ -1,9 +1,5 @@
-import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
+import { createPublicClient, ForbiddenUrlError, type OutboundPolicy } from '@bunri/runtime/public-fetch';
 import { Problem } from './problem.ts';
-
-/** Names that mean this machine or this network wherever they are looked up. */
-const localSuffixes = ['localhost', 'local', 'internal', 'intranet', 'lan', 'home.arpa'];
 
 /**
  * The first of two guards against requests into our own network: what can be told from the URL alone. The second is at
@@ -13,35 +9,30 @@ const localSuffixes = ['localhost', 'local', 'internal', 'intranet', 'lan', 'hom
  * @throws Problem `image_url_forbidden`
  */
 export function checkImageUrl(text: string, { allowHttp }: { allowHttp: boolean }): string {
-  const url = URL.parse(text);
-  if (!url) throw forbidden('it is not a URL');
-  if (url.protocol !== 'https:' && !(allowHttp && url.protocol === 'http:')) throw forbidden('it is not https');
-  if (url.username !== '' || url.password !== '') throw forbidden('it holds a user name or a password');
-  // The URL parser removes the scheme's own port.
-  if (url.port !== '' && url.port !== '443' && url.port !== '80') throw forbidden('its port is neither 443 nor 80');
-  if (!isPublicHost(url.hostname)) throw forbidden('its host is not on the public internet');
-  url.hash = '';
-  return url.href;
+  return check(text, { allowHttp }, (reason) => {
+    const advice = 'Send an https URL of a public host, or upload the photo.';
+    return new Problem('image_url_forbidden', `The image_url is refused because ${reason}. ${advice}`);
+  });
 }
 
-/** The URL parser has already turned decimal, octal, hexadecimal and full-width forms into plain IPv4. */
-function isPublicHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
-  if (isIP(host) !== 0) return isPublicAddress(host);
-  const isLocal = localSuffixes.some((suffix) => host === suffix || host.endsWith(`.${suffix}`));
-  return host.includes('.') && !isLocal;
+/** The same for who is to be told of the end; null where nobody is told by this installation. @throws Problem `webhook_url_forbidden` */
+export function checkWebhookUrl(text: string, policy: OutboundPolicy | null): string {
+  if (policy === null) {
+    throw new Problem('webhook_url_forbidden', 'This installation sends no webhooks. Leave out webhook_url.');
+  }
+  return check(text, policy, (reason) => {
+    const advice = 'Send an https URL of a public host.';
+    return new Problem('webhook_url_forbidden', `The webhook_url is refused because ${reason}. ${advice}`);
+  });
 }
 
-function isPublicAddress(text: string): boolean {
-  const address = ipaddr.parse(text);
-  // 2000::/3 is all that is routed publicly (RFC 4291, IANA). ipaddr.js calls ::127.0.0.1 and other leftovers unicast.
-  const isRouted = address.kind() === 'ipv4' || address.match(ipaddr.parseCIDR('2000::/3'));
-  return isRouted && address.range() === 'unicast';
-}
-
-function forbidden(reason: string): Problem {
-  return new Problem(
-    'image_url_forbidden',
-    `The image_url is refused because ${reason}. Send an https URL of a public host, or upload the photo.`,
-  );
+function check(text: string, policy: OutboundPolicy, refuse: (reason: string) => Problem): string {
+  const client = createPublicClient(policy);
+  try {
+    return client.check(text).href;
+  } catch (error) {
+    throw error instanceof ForbiddenUrlError ? refuse(error.message) : error;
+  } finally {
+    client.close();
+  }
 }

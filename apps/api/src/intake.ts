@@ -1,13 +1,16 @@
-import { promisify } from 'node:util';
-import express, { type Request, type Response } from 'express';
+import type { Request, Response } from 'express';
 import type { ImageSource } from '@bunri/queue-contracts';
 import { objectKeys, type Logger, type Storage } from '@bunri/runtime';
-import type { ByteBudget } from './byte-budget.ts';
-import { checkImageUrl } from './image-url.ts';
+import type { OutboundPolicy } from '@bunri/runtime/public-fetch';
+import type { SharedByteBudget } from './byte-budget.ts';
+import { checkImageUrl, checkWebhookUrl } from './image-url.ts';
+import { receiveJson } from './json-body.ts';
+import type { ModelAdmission } from './model-admission.ts';
 import type { Upload } from './photo.ts';
 import { parseInput, Problem } from './problem.ts';
 import {
   formSchema,
+  fromForm,
   joinQuery,
   leastTerms,
   submitQuerySchema,
@@ -18,12 +21,17 @@ import {
   type Terms,
 } from './submission.ts';
 import { receiveForm } from './upload.ts';
+import type { Uploads } from './uploads.ts';
 
-export interface IntakeDeps {
+export interface IntakeDeps extends ModelAdmission {
   readonly storage: Storage;
   /** For all photos that this process holds. */
-  readonly photoBudget: ByteBudget;
+  readonly photoBudget: SharedByteBudget;
+  /** Photos that clients put into the bucket themselves. */
+  readonly uploads: Uploads;
   readonly allowHttpImageUrls: boolean;
+  /** What a webhook_url may lead to; null where nobody is told of anything. */
+  readonly webhookUrls: OutboundPolicy | null;
   readonly log: Logger;
 }
 
@@ -37,8 +45,6 @@ interface Received {
 /** Asked as soon as the terms of a request are known, and once more if they turn out to be others; throws to refuse it. */
 type Judge = (terms: Terms) => Promise<void>;
 
-const parseJson = promisify(express.json({ limit: '16kb' }));
-
 /**
  * Reads a submission in either of its two forms. It is judged before anything is read
  * where the query tells its terms, else at the latest before the first byte of the photo.
@@ -48,7 +54,7 @@ const parseJson = promisify(express.json({ limit: '16kb' }));
 export async function receive(
   deps: IntakeDeps,
   exchange: { request: Request; response: Response },
-  id: string,
+  { id, owner }: { id: string; owner: string },
   judge: Judge,
 ): Promise<Received> {
   const { request, response } = exchange;
@@ -61,32 +67,43 @@ export async function receive(
     const { fields, upload } = await receiveForm(request, {
       storage: deps.storage,
       key,
-      budget: deps.photoBudget,
+      budget: deps.photoBudget.of(owner),
       beforePhoto: async (soFar) => {
         const terms = termsSoFar(query, soFar);
         if (terms) await judgeOnce(terms);
       },
     });
-    const source: ImageSource = { kind: 'upload', key, ...upload.facts };
     try {
-      const submission = toSubmission(parseInput(formSchema, joinQuery(query, fields)));
+      const input = parseInput(formSchema, joinQuery(query, fromForm(fields)));
+      const submission = await admitted(deps, toSubmission(input));
       await judgeOnce(submission);
-      return { source, submission, upload };
+      if (upload) return { source: { kind: 'upload', key, ...upload.facts }, submission, upload };
+      return { source: await deps.uploads.take(owner, input.upload_id ?? '', id), submission, upload };
     } catch (error) {
       await discard(deps, upload);
       throw error;
     }
   }
   if (request.is('application/json')) {
-    await parseJson(request, response);
-    const { image_url, ...fields } = parseInput(urlSubmissionSchema, joinQuery(query, request.body));
-    const url = checkImageUrl(image_url, { allowHttp: deps.allowHttpImageUrls });
-    const submission = toSubmission(fields);
+    await receiveJson(request, response, { isLarge: true });
+    const { image_url, upload_id, ...fields } = parseInput(urlSubmissionSchema, joinQuery(query, request.body));
+    const url = image_url === undefined ? null : checkImageUrl(image_url, { allowHttp: deps.allowHttpImageUrls });
+    const submission = await admitted(deps, toSubmission(fields));
     await judgeOnce(submission);
-    return { source: { kind: 'url', url }, submission, upload: null };
+    if (url !== null) return { source: { kind: 'url', url }, submission, upload: null };
+    return { source: await deps.uploads.take(owner, upload_id ?? '', id), submission, upload: null };
   }
-  const detail = 'Send multipart/form-data with an image file, or application/json with an image_url.';
+  const detail = 'Send multipart/form-data with an image file, or application/json with an image_url or an upload_id.';
   throw new Problem('media_type_unsupported', detail);
+}
+
+/** @throws Problem for models that are not served, and for a webhook_url that must not be asked. */
+async function admitted(deps: IntakeDeps, submission: Submission): Promise<Submission> {
+  const { models, webhookUrl } = submission;
+  if (models) await deps.requireServed(models);
+  return webhookUrl === undefined
+    ? submission
+    : { ...submission, webhookUrl: checkWebhookUrl(webhookUrl, deps.webhookUrls) };
 }
 
 /** The load does not change while a body is read so that it would have to be asked again. */

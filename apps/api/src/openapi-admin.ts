@@ -7,7 +7,17 @@ import {
   inspectionSchema,
   replayDiffSchema,
 } from '@bunri/runtime';
-import { admission, idPath, json, problems } from './openapi-parts.ts';
+import {
+  deadLetterPageExample,
+  inspectionExample,
+  purgedExample,
+  purgedManyExample,
+  reopenedExample,
+  reopenedManyExample,
+  replayDiffExample,
+  replayExample,
+} from './openapi-admin-examples.ts';
+import { admission, idPath, json, jsonBody, problems } from './openapi-parts.ts';
 import {
   deadLetterPageQuerySchema,
   deadLetterPath,
@@ -38,7 +48,7 @@ function deadLetterPaths(): ZodOpenApiPathsObject {
         tags,
         requestParams: { query: deadLetterPageQuerySchema },
         responses: {
-          200: { description: 'One page.', content: json(deadLetterPageSchema) },
+          200: { description: 'One page.', content: json(deadLetterPageSchema, deadLetterPageExample) },
           ...problems('invalid_request', ...admission),
         },
       },
@@ -49,7 +59,7 @@ function deadLetterPaths(): ZodOpenApiPathsObject {
         tags,
         requestParams: { query: purgeQuerySchema },
         responses: {
-          200: { description: 'What came of each.', content: json(handledManySchema) },
+          200: { description: 'What came of each.', content: json(handledManySchema, purgedManyExample) },
           ...problems('invalid_request', ...admission),
         },
       },
@@ -60,10 +70,13 @@ function deadLetterPaths(): ZodOpenApiPathsObject {
         summary: 'Retry what fits a filter, or all',
         description: `Without a filter, \`all: true\` has to say so. ${bounded}`,
         tags,
-        requestBody: { required: true, content: json(retryManyBodySchema) },
+        requestBody: {
+          required: true,
+          content: json(retryManyBodySchema, { code: 'model_unavailable', deadline: 3600 }),
+        },
         responses: {
-          200: { description: 'What came of each.', content: json(handledManySchema) },
-          ...problems('invalid_request', 'body_too_large', 'media_type_unsupported', ...admission),
+          200: { description: 'What came of each.', content: json(handledManySchema, reopenedManyExample) },
+          ...problems(...jsonBody, ...admission),
         },
       },
     },
@@ -79,7 +92,7 @@ function oneDeadLetterPaths(): ZodOpenApiPathsObject {
         tags,
         requestParams: { path: idPath, query: inspectionQuerySchema },
         responses: {
-          200: { description: 'The dead letter.', content: json(inspectionSchema) },
+          200: { description: 'The dead letter.', content: json(inspectionSchema, inspectionExample) },
           ...problems('invalid_request', 'not_found', ...admission),
         },
       },
@@ -90,7 +103,7 @@ function oneDeadLetterPaths(): ZodOpenApiPathsObject {
         tags,
         requestParams: { path: idPath },
         responses: {
-          200: { description: 'It is removed.', content: json(handledSchema) },
+          200: { description: 'It is removed.', content: json(handledSchema, purgedExample) },
           ...problems('not_found', 'not_dead_letter', ...admission),
         },
       },
@@ -101,14 +114,10 @@ function oneDeadLetterPaths(): ZodOpenApiPathsObject {
         summary: 'Retry a dead letter from the stage that failed on',
         tags,
         requestParams: { path: idPath },
-        requestBody: { content: json(retryBodySchema) },
+        requestBody: { content: json(retryBodySchema, { deadline: 3600, priority: 'batch' }) },
         responses: {
-          202: { description: 'It is open again.', content: json(handledSchema) },
-          ...problems(
-            ...(['invalid_request', 'not_found', 'not_dead_letter'] as const),
-            ...(['body_too_large', 'media_type_unsupported'] as const),
-            ...admission,
-          ),
+          202: { description: 'It is open again.', content: json(handledSchema, reopenedExample) },
+          ...problems(...(['not_found', 'not_dead_letter'] as const), ...jsonBody, ...admission),
         },
       },
     },
@@ -124,7 +133,7 @@ function requestPaths(): ZodOpenApiPathsObject {
         tags,
         requestParams: { path: idPath, query: inspectionQuerySchema },
         responses: {
-          200: { description: 'The request.', content: json(inspectionSchema) },
+          200: { description: 'The request.', content: json(inspectionSchema, inspectionExample) },
           ...problems('invalid_request', 'not_found', ...admission),
         },
       },
@@ -137,12 +146,12 @@ function requestPaths(): ZodOpenApiPathsObject {
           'With another model, or with the configured ones and the present prompts. What the change does not touch is taken over, and costs nothing.',
         tags,
         requestParams: { path: idPath, header: idempotencyHeader },
-        requestBody: { content: json(replayBodySchema) },
+        requestBody: { content: json(replayBodySchema, { llm_model: 'gpt-5-mini' }) },
         responses: {
-          202: { description: 'The replay is accepted.', content: json(replayAcceptedSchema) },
+          202: { description: 'The replay is accepted.', content: json(replayAcceptedSchema, replayExample) },
           ...problems(
-            ...(['invalid_request', 'not_found', 'not_ended', 'not_replayable'] as const),
-            ...(['body_too_large', 'media_type_unsupported', 'idempotency_conflict'] as const),
+            ...jsonBody,
+            ...(['not_found', 'not_ended', 'not_replayable', 'idempotency_conflict'] as const),
             ...admission,
           ),
         },
@@ -155,7 +164,7 @@ function requestPaths(): ZodOpenApiPathsObject {
         tags,
         requestParams: { path: idPath },
         responses: {
-          200: { description: 'The differences.', content: json(replayDiffSchema) },
+          200: { description: 'The differences.', content: json(replayDiffSchema, replayDiffExample) },
           ...problems('not_found', 'not_ended', ...admission),
         },
       },

@@ -2,12 +2,12 @@ import * as z from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 import { resourceSchema } from '@bunri/queue-contracts';
 import { evaluationCaseSchema, feedbackBodySchema, feedbackSchema } from './feedback.ts';
-import { admission, idPath, json, problems } from './openapi-parts.ts';
+import { evaluationCaseExample, feedbackExample } from './openapi-admin-examples.ts';
+import { acceptedExample, resourceExample } from './openapi-examples.ts';
+import { admission, idPath, json, jsonBody, problems } from './openapi-parts.ts';
 import { clarifyBodySchema } from './routes/clarifications.ts';
 import { feedbackExportType, feedbackPath, feedbackQuerySchema } from './routes/feedback.ts';
 import { acceptedSchema, classificationPath, preferHeaderField } from './submitted-answer.ts';
-
-const body = ['invalid_request', 'body_too_large', 'media_type_unsupported'] as const;
 
 /** What a person may say of an answer, and what becomes of it. */
 export function clarificationPaths(): ZodOpenApiPathsObject {
@@ -21,11 +21,14 @@ export function clarificationPaths(): ZodOpenApiPathsObject {
           'For a request that has ended. It is kept for evaluations, changes no answer, and takes the place of earlier feedback on the same request.',
         tags: ['classifications'],
         requestParams: { path: idPath },
-        requestBody: { required: true, content: json(feedbackBodySchema) },
+        requestBody: {
+          required: true,
+          content: json(feedbackBodySchema, { item_id: 'clear-pet-bottle', helpful: true }),
+        },
         responses: {
-          200: { description: 'The feedback as it is kept.', content: json(feedbackSchema) },
+          200: { description: 'The feedback as it is kept.', content: json(feedbackSchema, feedbackExample) },
           ...problems(
-            ...body,
+            ...jsonBody,
             ...(['not_found', 'request_lost', 'not_ended', 'item_unknown', 'storage_unavailable'] as const),
             ...admission,
           ),
@@ -46,15 +49,18 @@ function clarifyOperation(): ZodOpenApiOperationObject {
       'The same answer again is the same request, without an `Idempotency-Key`, unless that request failed or was canceled; another answer is another request.',
     tags: ['classifications'],
     requestParams: { path: idPath, header: z.object({ Prefer: preferHeaderField }) },
-    requestBody: { required: true, content: json(clarifyBodySchema) },
+    requestBody: { required: true, content: json(clarifyBodySchema, { text: '우유팩' }) },
     responses: {
       200: {
         description: 'The finished request, ready within `Prefer: wait` or before.',
-        content: json(resourceSchema),
+        content: json(resourceSchema, resourceExample),
       },
-      202: { description: 'Accepted; `Location` is where the answer will be.', content: json(acceptedSchema) },
+      202: {
+        description: 'Accepted; `Location` is where the answer will be.',
+        content: json(acceptedSchema, acceptedExample),
+      },
       ...problems(
-        ...body,
+        ...jsonBody,
         ...(['not_found', 'not_ended', 'not_completed', 'request_lost', 'classification_gone'] as const),
         ...(['item_unknown', 'spending_cap_reached', 'overloaded'] as const),
         ...admission,
@@ -72,7 +78,10 @@ function exportOperation(): ZodOpenApiOperationObject {
     tags: ['administration'],
     requestParams: { query: feedbackQuerySchema },
     responses: {
-      200: { description: 'The cases.', content: { [feedbackExportType]: { schema: evaluationCaseSchema } } },
+      200: {
+        description: 'The cases.',
+        content: { [feedbackExportType]: { schema: evaluationCaseSchema, example: evaluationCaseExample } },
+      },
       ...problems('invalid_request', 'not_acceptable', 'storage_unavailable', ...admission),
     },
   };

@@ -1,23 +1,18 @@
 import * as z from 'zod';
-import {
-  createDocument,
-  type ZodOpenApiOperationObject,
-  type ZodOpenApiPathsObject,
-  type ZodOpenApiResponsesObject,
-} from 'zod-openapi';
-import { eventTypes, resourceSchema } from '@bunri/queue-contracts';
+import { createDocument, type ZodOpenApiPathsObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
 import { publicItemsSchema } from '@bunri/knowledge';
-import { listSchema, pageSchema } from './listing.ts';
+import { batchPaths } from './openapi-batches.ts';
 import { adminPaths } from './openapi-admin.ts';
 import { clarificationPaths } from './openapi-clarifications.ts';
-import { admission, idPath, json, problems } from './openapi-parts.ts';
-import { eventsQuerySchema } from './routes/events.ts';
+import { classificationPaths } from './openapi-classifications.ts';
+import { itemsExample, queuesExample } from './openapi-examples.ts';
+import { admission, json, problems } from './openapi-parts.ts';
+import { pagePaths } from './openapi-page.ts';
+import { operationPaths } from './openapi-stats.ts';
+import { webhookMessages, webhookPaths } from './openapi-webhooks.ts';
 import { itemsQuerySchema } from './routes/items.ts';
 import { itemsPageQuerySchema } from './routes/items-page.ts';
 import { queuesSchema } from './routes/queues.ts';
-import { formSchema, idempotencyHeaderField, submitQuerySchema, urlSubmissionSchema } from './submission.ts';
-import { acceptedSchema, classificationPath, preferHeaderField } from './submitted-answer.ts';
-import { maxImageBytes } from './photo.ts';
 
 /** OpenAPI 3.1, from the schemas that validate. */
 export function openApiDocument(): ReturnType<typeof createDocument> {
@@ -33,7 +28,9 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
     security: [{ bearer: [] }, { header: [] }],
     tags: [
       { name: 'classifications', description: 'Requests and their answers.' },
+      { name: 'batches', description: 'Many photos at once, from CSV, JSON Lines or a ZIP.' },
       { name: 'catalogue', description: 'Things and the rules that hold for them.' },
+      { name: 'webhooks', description: 'Being told of the end of a request instead of asking.' },
       { name: 'operation', description: 'How the service is doing.' },
       {
         name: 'administration',
@@ -51,133 +48,22 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
         },
       },
     },
-    paths: { ...classificationPaths(), ...clarificationPaths(), ...otherPaths(), ...adminPaths() },
+    paths: {
+      ...classificationPaths(),
+      ...clarificationPaths(),
+      ...batchPaths(),
+      ...pagePaths(),
+      ...otherPaths(),
+      ...adminPaths(),
+      ...operationPaths(),
+      ...webhookPaths(),
+    },
+    webhooks: webhookMessages(),
   });
-}
-
-function classificationPaths(): ZodOpenApiPathsObject {
-  return {
-    [classificationPath]: { post: submitOperation(), get: listOperation() },
-    [`${classificationPath}/{id}`]: {
-      get: {
-        operationId: 'getClassification',
-        summary: 'A request as it stands',
-        tags: ['classifications'],
-        requestParams: { path: idPath },
-        responses: {
-          200: { description: 'The request.', content: json(resourceSchema) },
-          ...problems('not_found', 'request_lost', ...admission),
-        },
-      },
-      delete: {
-        operationId: 'cancelClassification',
-        summary: 'Cancel a request',
-        description:
-          'Nothing more is queued for it, and a model call in flight is aborted, in whatever process it runs.',
-        tags: ['classifications'],
-        requestParams: { path: idPath },
-        responses: {
-          200: { description: 'The canceled request.', content: json(resourceSchema) },
-          ...problems('not_found', 'request_lost', 'already_ended', ...admission),
-        },
-      },
-    },
-    [`${classificationPath}/{id}/events`]: { get: eventsOperation() },
-  };
-}
-
-function submitOperation(): ZodOpenApiOperationObject {
-  const image = z.string().meta({
-    description: `JPEG, PNG, WebP or AVIF of at most ${maxImageBytes / 2 ** 20} MiB.`,
-    override: { contentMediaType: 'application/octet-stream' },
-  });
-  const finished = { description: 'The finished request: known already, or ready within `Prefer: wait`.' };
-  return {
-    operationId: 'createClassification',
-    summary: 'Ask about a photo',
-    description:
-      'A request whose answer is not expected before its deadline is refused with `overloaded` before the photo is read. ' +
-      'What is judged by is `priority` and `deadline`: give them in the query, or in the form in front of the photo; ' +
-      'what has not been given by then counts with its default. A query and a body that contradict each other are refused.',
-    tags: ['classifications'],
-    requestParams: {
-      query: submitQuerySchema,
-      header: z.object({
-        'Idempotency-Key': idempotencyHeaderField,
-        Prefer: preferHeaderField,
-      }),
-    },
-    requestBody: {
-      required: true,
-      content: {
-        'multipart/form-data': { schema: z.object({ image, ...formSchema.shape }) },
-        ...json(urlSubmissionSchema),
-      },
-    },
-    responses: {
-      200: { ...finished, content: json(resourceSchema) },
-      202: { description: 'Accepted; `Location` is where the answer will be.', content: json(acceptedSchema) },
-      ...problems(
-        'invalid_request',
-        'image_empty',
-        'body_too_large',
-        'image_too_large',
-        'media_type_unsupported',
-        'image_type_unsupported',
-        'image_animated',
-        'image_url_forbidden',
-        'idempotency_conflict',
-        'spending_cap_reached',
-        'request_lost',
-        'overloaded',
-        'storage_unavailable',
-        ...admission,
-      ),
-    },
-  };
-}
-
-function listOperation(): ZodOpenApiOperationObject {
-  return {
-    operationId: 'listClassifications',
-    summary: 'Your requests, newest first',
-    tags: ['classifications'],
-    requestParams: { query: pageSchema },
-    responses: {
-      200: { description: 'One page.', content: json(listSchema) },
-      ...problems('invalid_request', ...admission),
-    },
-  };
-}
-
-function eventsOperation(): ZodOpenApiOperationObject {
-  const stream = z.string().meta({
-    description: `Server-sent events: ${eventTypes.join(', ')}. The id is the event’s number in the request, from 1 without gaps; the data of the last one holds the finished \`resource\`. A request that was lost ends with an \`error\` that has no id and holds the problem document.`,
-  });
-  return {
-    operationId: 'followClassification',
-    summary: 'Follow a request as server-sent events',
-    description: 'A client that comes back with the last id that it saw misses nothing and gets nothing twice.',
-    tags: ['classifications'],
-    requestParams: {
-      path: idPath,
-      query: eventsQuerySchema,
-      header: z.object({
-        'Last-Event-ID': eventsQuerySchema.shape.last_event_id.meta({
-          description: 'The id of the last event that was seen.',
-        }),
-      }),
-    },
-    responses: {
-      200: { description: 'The events, until the request ends.', content: { 'text/event-stream': { schema: stream } } },
-      204: { description: 'The request has ended and every event of it was seen: do not connect again.' },
-      ...problems('invalid_request', 'not_found', 'request_lost', 'not_acceptable', ...admission),
-    },
-  };
 }
 
 function otherPaths(): ZodOpenApiPathsObject {
-  const text = { 'text/plain': { schema: z.string() } };
+  const text = { 'text/plain': { schema: z.string(), example: 'ok\n' } };
   const page = { 'text/html': { schema: z.string() } };
   const readiness = z.object({ ready: z.boolean(), failing: z.array(z.string()) });
   return {
@@ -188,7 +74,7 @@ function otherPaths(): ZodOpenApiPathsObject {
         tags: ['catalogue'],
         requestParams: { query: itemsQuerySchema },
         responses: {
-          200: { description: 'Items with their rules and sources.', content: json(publicItemsSchema) },
+          200: { description: 'Items with their rules and sources.', content: json(publicItemsSchema, itemsExample()) },
           304: { description: 'The catalogue that `If-None-Match` names is the current one.' },
           ...problems('invalid_request', ...admission),
         },
@@ -215,21 +101,24 @@ function otherPaths(): ZodOpenApiPathsObject {
         summary: 'How much each stage has to do',
         tags: ['operation'],
         responses: {
-          200: { description: 'The queues in the order of the pipeline.', content: json(queuesSchema) },
+          200: { description: 'The queues in the order of the pipeline.', content: json(queuesSchema, queuesExample) },
           ...problems(...admission),
         },
       },
     },
     '/healthz': open('getHealth', 'Whether the process lives', { 200: { description: 'It does.', content: text } }),
     '/readyz': open('getReadiness', 'Whether the process can serve', {
-      200: { description: 'It can.', content: json(readiness) },
-      503: { description: 'It cannot; `failing` says why.', content: json(readiness) },
+      200: { description: 'It can.', content: json(readiness, { ready: true, failing: [] }) },
+      503: {
+        description: 'It cannot; `failing` says why.',
+        content: json(readiness, { ready: false, failing: ['redis'] }),
+      },
     }),
     '/metrics': open('getMetrics', 'Measurements for Prometheus', {
       200: { description: 'Text exposition format.', content: text },
     }),
     '/openapi.json': open('getOpenApi', 'This document', {
-      200: { description: 'OpenAPI 3.1.', content: json(z.looseObject({ openapi: z.string() })) },
+      200: { description: 'OpenAPI 3.1.', content: json(z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }) },
     }),
   };
 }

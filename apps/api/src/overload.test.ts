@@ -13,7 +13,9 @@ import {
 } from '@bunri/runtime';
 import { drawSamplePhoto } from '@bunri/testkit';
 import type { ProblemDocument } from './problem.ts';
-import { bearer, form, startTestApi, type TestApi, type TestApiOptions } from './test-api.ts';
+import { form, startTestApi, type TestApi } from './test-api.ts';
+import type { TestApiOptions } from './test-api-options.ts';
+import { bearer } from './test-keys.ts';
 
 const path = '/v1/classifications';
 const log = createLogger({ app: 'test', level: 'error', silent: true });

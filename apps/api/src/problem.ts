@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { failureCodes, failures, type FailureCode } from '@bunri/queue-contracts';
-import { PermanentError, TransientError } from '@bunri/runtime';
+import { activeTraceId, PermanentError, TransientError } from '@bunri/runtime';
 
 /** What only the API answers; the failures of a request come from the contracts, with the same codes and statuses. */
 const apiProblems = {
@@ -10,16 +10,26 @@ const apiProblems = {
   not_found: { status: 404, title: 'There is nothing here' },
   method_not_allowed: { status: 405, title: 'The path has no such method' },
   not_acceptable: { status: 406, title: 'The answer has another media type' },
+  request_timeout: { status: 408, title: 'The request came too slowly' },
   already_ended: { status: 409, title: 'The request has already ended' },
   not_ended: { status: 409, title: 'The request has not ended yet' },
   not_dead_letter: { status: 409, title: 'The request is no dead letter' },
   not_replayable: { status: 409, title: 'The request cannot be replayed' },
+  upload_missing: { status: 409, title: 'Nothing has been uploaded yet' },
+  webhooks_disabled: { status: 409, title: 'Webhooks are not set up here' },
   not_completed: { status: 409, title: 'The request has no answer to go on from' },
+  batch_state_conflict: { status: 409, title: 'The batch is not in a state for that' },
   request_lost: { status: 410, title: 'The request was lost' },
   classification_gone: { status: 410, title: 'What was seen in the photo is not kept any more' },
+  results_gone: { status: 410, title: 'The results are not kept any more' },
   body_too_large: { status: 413, title: 'The request body is too large' },
   media_type_unsupported: { status: 415, title: 'The media type of the body is not supported' },
+  model_unknown: { status: 422, title: 'No such model is served' },
+  upload_unknown: { status: 422, title: 'There is no such upload' },
+  upload_mismatch: { status: 422, title: 'The uploaded object is not what was announced' },
+  webhook_url_forbidden: { status: 422, title: 'The webhook URL is not allowed' },
   item_unknown: { status: 422, title: 'The catalogue has no such item' },
+  batch_invalid: { status: 422, title: 'Rows of the batch are not valid' },
   idempotency_conflict: { status: 422, title: 'The idempotency key belongs to another request' },
   rate_limited: { status: 429, title: 'Too many requests' },
   overloaded: { status: 503, title: 'The answer would come too late' },
@@ -30,6 +40,7 @@ export type ProblemCode = keyof typeof apiProblems | FailureCode;
 export const problemCodes = [...Object.keys(apiProblems), ...failureCodes] as [ProblemCode, ...ProblemCode[]];
 
 const fieldErrorSchema = z.object({
+  row: z.int().nonnegative().optional().meta({ description: 'Of a batch’s input; 0 for the input as a whole.' }),
   field: z.string().meta({ description: 'Name of the field, header or query parameter.' }),
   message: z.string(),
 });
@@ -43,6 +54,7 @@ export const problemSchema = z
     detail: z.string().meta({ description: 'What happened and what to do.' }),
     code: z.enum(problemCodes),
     request_id: z.string().meta({ description: 'The answer’s `x-request-id`, for support.' }),
+    trace_id: z.string().optional().meta({ description: 'Of the trace of this exchange, where it is traced.' }),
     errors: z.array(fieldErrorSchema).optional(),
   })
   .meta({ id: 'Problem' });
@@ -81,6 +93,7 @@ function definitionOf(code: ProblemCode): { status: number; title: string } {
 }
 
 export function problemDocument(problem: Problem, requestId: string): ProblemDocument {
+  const traceId = activeTraceId();
   return {
     type: `urn:bunri:problem:${problem.code}`,
     title: definitionOf(problem.code).title,
@@ -88,6 +101,7 @@ export function problemDocument(problem: Problem, requestId: string): ProblemDoc
     detail: problem.message,
     code: problem.code,
     request_id: requestId,
+    ...(traceId === undefined ? {} : { trace_id: traceId }),
     ...(problem.errors.length > 0 ? { errors: [...problem.errors] } : {}),
   };
 }
@@ -156,13 +170,20 @@ function fromStageError(error: PermanentError | TransientError): Problem {
   return new Problem(error.code, error.message, { ...retry, cause: error });
 }
 
+export function jsonTooLarge(): Problem {
+  return new Problem(
+    'body_too_large',
+    'Send a smaller JSON body: at most 64 kB with a photo’s URL, 16 kB elsewhere. Photos go into a multipart form.',
+  );
+}
+
 /** Errors of Express and its body parser carry a status and mostly a type. */
 function fromHttpError(error: unknown): Problem | null {
   const { status, type } = (error ?? {}) as { status?: unknown; type?: unknown };
   if (typeof status !== 'number' || status < 400 || status >= 500) return null;
   switch (type) {
     case 'entity.too.large':
-      return new Problem('body_too_large', 'Send a JSON body of at most 16 kB; photos go into a multipart form.');
+      return jsonTooLarge();
     case 'entity.parse.failed':
       return new Problem('invalid_request', 'The body is not JSON. Correct it and send the request again.');
     case 'charset.unsupported':

@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import * as z from 'zod';
-import { stageOrder, stages } from '@bunri/queue-contracts';
+import { stageNames, stageOrder, stages, type StageName } from '@bunri/queue-contracts';
 import { readSlots, type StageSlots } from '@bunri/runtime';
 
 const count = z.int().nonnegative();
@@ -28,7 +28,10 @@ export const queueStateSchema = z
 export type QueueState = z.infer<typeof queueStateSchema>;
 
 export interface QueueOverview {
-  /** The stages' queues in the order of the pipeline, as they were at most a second ago. */
+  /**
+   * The stages' queues in the order of the pipeline, as they were at most a second ago; one that not every installation
+   * has, only where somebody serves it or something is in it.
+   */
   read(): Promise<readonly QueueState[]>;
   close(): Promise<void>;
 }
@@ -38,7 +41,8 @@ const freshMs = 1_000;
 /** Counting is cheap but not free: however many clients ask, the queues are counted once a second. */
 export function createQueueOverview(options: { redis: Redis; prefix: string; now: () => number }): QueueOverview {
   const { redis, prefix, now } = options;
-  const queues = stageOrder.map((stage) => ({
+  const usual: readonly StageName[] = stageOrder;
+  const queues = stageNames.map((stage) => ({
     stage,
     queue: new Queue(stages[stage].queue, { connection: redis, prefix }),
   }));
@@ -49,9 +53,15 @@ export function createQueueOverview(options: { redis: Redis; prefix: string; now
   async function count(): Promise<readonly QueueState[]> {
     // BullMQ waits for a connection that has never been up; the ping fails at once.
     await redis.ping();
-    return await Promise.all(
-      queues.map(async ({ stage, queue }) => await readState(queue, await readSlots(redis, prefix, stage), now())),
+    const states = await Promise.all(
+      queues.map(async ({ stage, queue }) => {
+        const state = await readState(queue, await readSlots(redis, prefix, stage), now());
+        return usual.includes(stage) || state.workers > 0 || Object.values(state.jobs).some((jobs) => jobs > 0)
+          ? [state]
+          : [];
+      }),
     );
+    return states.flat();
   }
 
   return {

@@ -62,6 +62,21 @@ test('what was counted more than a second ago lets nobody pass', async () => {
   redis.disconnect();
 });
 
+test('a key with a limit of its own has that one, in each process and far from it', async () => {
+  const prefix = `{t${randomUUID()}}`;
+  const redis = connectProducer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log: silent });
+  await once(redis, 'ready');
+  const [one, other] = [1, 2].map(() => createRateLimit({ redis, prefix, perMinute: 2, log: silent }));
+  expect(await one?.take('k1', 10)).toMatchObject({ allowed: true, limit: 10, remaining: 9 });
+  for (let n = 0; n < 8; n += 1) await one?.take('k1', 10);
+  expect(await other?.take('k1', 10)).toMatchObject({ allowed: true, remaining: 0 });
+  expect(await other?.take('k1', 10)).toMatchObject({ allowed: false, limit: 10, remaining: 0 });
+  // The limit was raised meanwhile: what was counted stays counted.
+  expect(await other?.take('k1', 20)).toMatchObject({ allowed: true, remaining: 8 });
+  await redis.unlink(`${prefix}:rate-limit:k1`);
+  redis.disconnect();
+});
+
 test('without Redis each process limits by itself, and says so once', async () => {
   const redis = connectProducer({ url: 'redis://127.0.0.1:1', name: 'test', log: silent });
   const told: string[] = [];

@@ -11,8 +11,8 @@ export interface RateLimitState {
 }
 
 export interface RateLimit {
-  /** Counts one request of the key. */
-  take(keyId: string): Promise<RateLimitState>;
+  /** Counts one request of the key, which may have a limit of its own. */
+  take(keyId: string, perMinute?: number): Promise<RateLimitState>;
 }
 
 export const rateLimitWindowS = 60;
@@ -50,8 +50,13 @@ export function createRateLimit(options: {
   log: Logger;
   now?: () => number;
 }): RateLimit {
-  const { redis, log, perMinute: limit, now = Date.now } = options;
-  const settings = { points: limit, duration: rateLimitWindowS, keyPrefix: `${options.prefix}:rate-limit` };
+  const { redis, log, perMinute: usual, now = Date.now } = options;
+  // The library only counts: limits are each key's own.
+  const settings = {
+    points: Number.MAX_SAFE_INTEGER,
+    duration: rateLimitWindowS,
+    keyPrefix: `${options.prefix}:rate-limit`,
+  };
   const shared = new RateLimiterRedis({ ...settings, storeClient: redis, rejectIfRedisNotReady: true });
   // The library would fall back by itself as its "insurance", but in silence.
   const own = new RateLimiterMemory(settings);
@@ -86,7 +91,7 @@ export function createRateLimit(options: {
   }
 
   /** Lets a request pass that cannot be near the limit; null where that is not known. */
-  function passUncounted(keyId: string): RateLimitState | null {
+  function passUncounted(keyId: string, limit: number): RateLimitState | null {
     const tally = tallies.get(keyId);
     const at = now();
     if (!tally || at - tally.countedAt > freshMs || at >= tally.windowEndsAt) return null;
@@ -110,21 +115,21 @@ export function createRateLimit(options: {
   }
 
   return {
-    async take(keyId) {
-      const passed = passUncounted(keyId);
+    async take(keyId, limit = usual) {
+      const passed = passUncounted(keyId, limit);
       if (passed) return passed;
       const state = await consume(keyId, 1);
       return {
         allowed: state.consumedPoints <= limit,
         limit,
-        remaining: state.remainingPoints,
+        remaining: Math.max(0, limit - state.consumedPoints),
         resetS: Math.ceil(state.msBeforeNext / 1000),
       };
     },
   };
 }
 
-/** The library rejects with the state itself where the limit is exceeded. */
+/** The library rejects with a state where it takes a limit for exceeded. */
 async function outcome(consumed: Promise<RateLimiterRes>): Promise<RateLimiterRes> {
   try {
     return await consumed;

@@ -2,7 +2,8 @@ import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import { createLogger, createSpending, type Estimate } from '@bunri/runtime';
 import { drawSamplePhoto } from '@bunri/testkit';
 import type { ProblemDocument } from './problem.ts';
-import { form, startTestApi, type TestApi, type TestApiOptions } from './test-api.ts';
+import { form, startTestApi, type TestApi } from './test-api.ts';
+import type { TestApiOptions } from './test-api-options.ts';
 
 const path = '/v1/classifications';
 const log = createLogger({ app: 'test', level: 'error', silent: true });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
-import type { Logger, Metrics } from '@bunri/runtime';
+import { startTrace, type Logger, type Metrics, type TraceSpan } from '@bunri/runtime';
 
 const probes = new Set(['/healthz', '/readyz', '/metrics']);
 
@@ -34,6 +34,7 @@ export function observeRequests({
 }): RequestHandler {
   return (request, response, next) => {
     const startedAt = now();
+    const span = probes.has(request.path) ? null : startRequestSpan(request);
     response.once('close', () => {
       const route = routeOf(request) ?? 'unmatched';
       const durationMs = now() - startedAt;
@@ -42,6 +43,7 @@ export function observeRequests({
         const labels = { method: request.method, route, status: response.statusCode };
         metrics.httpSeconds.observe(labels, durationMs / 1000);
       }
+      if (span) endRequestSpan(span, route, response);
       if (probes.has(route)) return;
       log.info('http', {
         method: request.method,
@@ -53,8 +55,32 @@ export function observeRequests({
         http_request_id: requestIdOf(response),
         request_id: response.locals['classificationId'] as unknown,
         key: response.locals['keyId'] as unknown,
+        ...(span?.traceId === undefined ? {} : { trace_id: span.traceId }),
       });
     });
-    next();
+    if (span) span.run(next);
+    else next();
   };
+}
+
+/** Neither path nor query: they may hold what is a client's own. */
+function startRequestSpan(request: Request): TraceSpan | null {
+  const { method } = request;
+  const plan = { name: method, kind: 'server', attributes: { 'http.request.method': method } } as const;
+  return startTrace(plan, request.get('traceparent'));
+}
+
+/** Called when the answer is out or its client gone; of a stream, that is its end. */
+function endRequestSpan(span: TraceSpan, route: string, response: Response): void {
+  const { statusCode: status, locals } = response;
+  const requestId: unknown = locals['classificationId'];
+  span.rename(`${response.req.method} ${route}`);
+  span.set({
+    'http.route': route,
+    'http.response.status_code': status,
+    'bunri.http_request_id': requestIdOf(response),
+    ...(typeof requestId === 'string' ? { 'bunri.request_id': requestId } : {}),
+  });
+  if (status >= 500) span.fail(String(status));
+  span.end();
 }

@@ -1,6 +1,6 @@
 // What the stages answer about one photo, for the tests of this folder.
 import { buildContext } from '@bunri/knowledge';
-import type { StageName, StageOutput } from '@bunri/queue-contracts';
+import type { UsualStage, StageOutput } from '@bunri/queue-contracts';
 
 const classification = {
   waste_category: 'recyclable' as const,
@@ -12,7 +12,7 @@ const classification = {
   engine: { provider: 'simulator', model: 'gpt-5' },
 };
 
-export function sampleOutputs(question = '이거 어떻게 버려요?'): { [S in StageName]: StageOutput<S> } {
+export function sampleOutputs(question = '이거 어떻게 버려요?'): { [S in UsualStage]: StageOutput<S> } {
   const rag = buildContext({ classification, question, locale: 'ko', tokenBudget: 600 });
   const [rule] = rag.sentences;
   if (!rule) throw new Error('the sample context has no sentence');

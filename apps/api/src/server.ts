@@ -2,8 +2,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
 
-/** How long a client may take to send a whole request, its photo included. */
-const requestTimeoutMs = 120_000;
+/**
+ * How long a client may take to send its headers, and a whole request, its photo included; and how often it is looked for
+ * connections that have taken longer.
+ */
+const slowLimits = { headersTimeoutMs: 15_000, requestTimeoutMs: 120_000, checkEveryMs: 5_000 };
 /** Longer than load balancers keep idle connections, so that it is never the server that closes under a request. */
 const keepAliveTimeoutMs = 75_000;
 /** How often a stopping server looks for connections that have become idle. */
@@ -15,8 +18,18 @@ export interface ApiServer {
   close(graceMs: number): Promise<void>;
 }
 
-export async function serveApp(app: Express, { port, host }: { port: number; host: string }): Promise<ApiServer> {
-  const server = createServer({ requestTimeout: requestTimeoutMs, keepAliveTimeout: keepAliveTimeoutMs }, app);
+export async function serveApp(
+  app: Express,
+  { port, host, ...limits }: { port: number; host: string } & Partial<typeof slowLimits>,
+): Promise<ApiServer> {
+  const { headersTimeoutMs, requestTimeoutMs, checkEveryMs } = { ...slowLimits, ...limits };
+  const settings = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: checkEveryMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  };
+  const server = createServer(settings, app);
   // A client that asks before it sends a body (Expect: 100-continue) is told to when somebody begins to read: one that is
   // refused before sends nothing, and its connection ends, since what came next would be taken for the body.
   server.on('checkContinue', (request, response) => {

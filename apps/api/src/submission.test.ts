@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ImageSource } from '@bunri/queue-contracts';
+import { sha256 } from '@bunri/runtime';
 import { parseInput } from './problem.ts';
 import { formSchema, preferredWaitS, termsLike, toIdempotency, toSubmission, type Submission } from './submission.ts';
 
@@ -54,6 +55,11 @@ describe('the fingerprint of an idempotency key', () => {
   test('is the same for the same photo under another object key', () => {
     expect(print({}, { ...upload, key: 'uploads/2' })).toBe(print({}));
   });
+  test('is the same whatever order metadata stand in, and as before where there is nothing new', () => {
+    expect(print({ metadata: { a: '1', b: '2' } })).toBe(print({ metadata: { b: '2', a: '1' } }));
+    const before = ['POST', '/v1/classifications', 'upload', 'a'.repeat(64), 'a', 'ko', 'interactive', 1];
+    expect(print({})).toBe(sha256(JSON.stringify(before)));
+  });
   test('differs with everything that decides the request', () => {
     const prints = [
       print({}),
@@ -63,6 +69,13 @@ describe('the fingerprint of an idempotency key', () => {
       print({ deadlineMs: 2 }),
       print({}, { ...upload, sha256: 'b'.repeat(64) }),
       print({}, { kind: 'url', url: 'https://example.com/' }),
+      print({}, { kind: 'object', key: 'uploads/1', sizeBytes: 1, etag: '"1"' }),
+      print({}, { kind: 'object', key: 'uploads/1', sizeBytes: 1, etag: '"2"' }),
+      print({ models: ['gpt-5'] }),
+      print({ models: ['gpt-5', 'local'] }),
+      print({ region: '부산' }),
+      print({ metadata: { a: 'b' } }),
+      print({ webhookUrl: 'https://example.com/hook' }),
     ];
     expect(new Set(prints).size).toBe(prints.length);
   });

@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import {
   locales,
+  metadataSchema,
+  modelsSchema,
   requestSchema,
   type ImageSource,
   type Locale,
@@ -37,20 +39,45 @@ const fields = {
       override: { type: 'integer' },
     }),
   priority: requestSchema.shape.priority.default('interactive'),
+  models: modelsSchema.optional().meta({
+    description:
+      'Who is to look at the photo, instead of the usual model: one, or two whose opinions are compared. In a form: repeated, or separated by commas.',
+  }),
+  region: z.string().trim().min(1).max(64).optional().meta({
+    description: 'The municipality whose rules are to be told, as people name it; without it, the national rules.',
+  }),
+  metadata: metadataSchema.optional().meta({
+    description: 'Up to 16 short texts of your own, which are given back. In a form: a JSON text.',
+  }),
+  webhook_url: z.string().min(1).max(2048).optional().meta({
+    description: 'https URL on a public host that is told of the end, whatever it is.',
+  }),
 };
+
+export const uploadIdSchema = z
+  .string()
+  .regex(/^upload_[0-9a-f]{32}$/, 'must be an upload_id of POST /v1/uploads')
+  .meta({ description: 'A photo that was put where `POST /v1/uploads` said.' });
 
 function deadlineFits({ deadline, priority }: { deadline?: number | undefined; priority: string }): boolean {
   return priority === 'batch' || deadline === undefined || deadline <= maxInteractiveS;
 }
 const deadlineRule = { path: ['deadline'], error: `must be at most ${maxInteractiveS} for an interactive request` };
 
-/** The text fields of the multipart form. */
-export const formSchema = z.strictObject(fields).refine(deadlineFits, deadlineRule);
+/** The fields of the multipart form, beside a photo or in place of one. */
+export const formSchema = z
+  .strictObject({ ...fields, upload_id: uploadIdSchema.optional() })
+  .refine(deadlineFits, deadlineRule);
 /** The JSON body. */
 export const urlSubmissionSchema = z
   .strictObject({
-    image_url: z.string().max(2048).meta({ description: 'https URL of a photo on a public host.' }),
+    image_url: z.string().max(2048).optional().meta({ description: 'https URL of a photo on a public host.' }),
+    upload_id: uploadIdSchema.optional(),
     ...fields,
+  })
+  .refine(({ image_url, upload_id }) => (image_url === undefined) !== (upload_id === undefined), {
+    path: ['image_url'],
+    error: 'or upload_id must be given, and not both',
   })
   .refine(deadlineFits, deadlineRule);
 
@@ -75,6 +102,10 @@ export interface Terms {
 export interface Submission extends Terms {
   readonly question: string;
   readonly locale: Locale;
+  readonly models?: string[] | undefined;
+  readonly region?: string | undefined;
+  readonly metadata?: Record<string, string> | undefined;
+  readonly webhookUrl?: string | undefined;
 }
 
 /**
@@ -120,14 +151,33 @@ export function termsLike({ priority, createdAt, deadlineAt }: Request): Terms {
   return { priority, deadlineMs: Math.min(deadlineAt - createdAt, latestS * 1000) };
 }
 
-export function toSubmission(input: z.infer<typeof formSchema>): Submission {
-  const { question, locale } = input;
-  return { question: question || defaultQuestions[locale], locale, ...toTerms(input) };
+export function toSubmission(input: Omit<z.infer<typeof formSchema>, 'upload_id'>): Submission {
+  const { question, locale, models, region, metadata, webhook_url: webhookUrl } = input;
+  const wishes = { models, region, metadata, webhookUrl };
+  return { question: question || defaultQuestions[locale], locale, ...toTerms(input), ...wishes };
+}
+
+/** The fields of a form as JSON would have them. @throws Problem `invalid_request` */
+export function fromForm({ models, metadata, ...others }: Record<string, string>): Record<string, unknown> {
+  return {
+    ...others,
+    ...(models === undefined ? {} : { models: models.split(',').map((name) => name.trim()) }),
+    ...(metadata === undefined ? {} : { metadata: parseMetadata(metadata) }),
+  };
+}
+
+function parseMetadata(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalidField('metadata', 'must be a JSON object in a form');
+  }
 }
 
 export const idempotencyKeySchema = z.string().min(1).max(255);
 export const idempotencyHeaderField = idempotencyKeySchema.optional().meta({
-  description: 'The same key with the same body within a day gives the first request again.',
+  description:
+    'The same key with the same body within a day gives the first request again. A photo counts by its bytes, or by its URL.',
 });
 
 /**
@@ -139,9 +189,27 @@ export function toIdempotency(
   submission: Submission,
   source: ImageSource,
 ): Idempotency | undefined {
-  const image = source.kind === 'upload' ? source.sha256 : source.url;
-  const { question, locale, priority, deadlineMs } = submission;
-  return idempotencyOf(key, ['/v1/classifications', source.kind, image, question, locale, priority, deadlineMs]);
+  const { question, locale, priority, deadlineMs, models, region, metadata, webhookUrl } = submission;
+  const wishes = { models, region, metadata: metadata && sortedEntries(metadata), webhookUrl };
+  // Only where there are any, so that the fingerprint of what has none stays what it was.
+  const more = Object.values(wishes).some((wish) => wish !== undefined) ? [wishes] : [];
+  const meaning = [source.kind, imageOf(source), question, locale, priority, deadlineMs, ...more];
+  return idempotencyOf(key, ['/v1/classifications', ...meaning]);
+}
+
+function sortedEntries(metadata: Record<string, string>): [string, string][] {
+  return Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function imageOf(source: ImageSource): string {
+  switch (source.kind) {
+    case 'upload':
+      return source.sha256;
+    case 'url':
+      return source.url;
+    case 'object':
+      return `${source.key} ${source.etag}`;
+  }
 }
 
 /** @param meaning all that makes this request another than others of the key's owner. @throws Problem `invalid_request` */

@@ -4,6 +4,7 @@ import {
   flowOrder,
   lookUpRequest,
   mayKeepRequest,
+  traceAcceptance,
   type Estimate,
   type FlowQueue,
   type Idempotency,
@@ -65,14 +66,28 @@ export class AcceptanceUnknown extends Problem {
  * an error between the two is repaired by the scheduler's sweeper. A request whose answer is known already is finished at
  * once: its photo is not stored, since nobody will look for it, and nothing is queued.
  *
- * @throws Problem `idempotency_conflict`, AcceptanceUnknown, what `store` throws, and the reason of an abort
+ * @throws Problem `idempotency_conflict`, `not_found` where what it goes on from is being deleted, AcceptanceUnknown, what `store` throws, and the reason of an abort
  */
-export async function submit(
+export async function submit(deps: SubmitDeps, received: Request, acceptance: Acceptance = {}): Promise<Submitted> {
+  return await traceAcceptance(received, async (request) => {
+    const submitted = await submitWith(deps, request, acceptance, await findAnswer(deps, request));
+    // The picture of the known answer went in between.
+    return submitted ?? found(await submitWith(deps, request, acceptance, null));
+  });
+}
+
+function found<Value>(value: Value | null): Value {
+  if (value === null) throw new Error('a request was refused for an answer that it did not have');
+  return value;
+}
+
+/** Null where the picture of the answer is being removed; then nothing was accepted. */
+async function submitWith(
   deps: SubmitDeps,
   received: Request,
-  { store, idempotency, outputs, now, signal }: Acceptance = {},
-): Promise<Submitted> {
-  const answer = await findAnswer(deps, received);
+  { store, idempotency, outputs, now, signal }: Acceptance,
+  answer: RequestCacheValue | null,
+): Promise<Submitted | null> {
   if (!answer) await store?.();
   signal?.throwIfAborted();
   const request = now ? begunAt(received, now()) : received;
@@ -84,6 +99,10 @@ export async function submit(
   const isBlank = !answer && !outputs;
   // Redis carries out what is sent on one connection in order: what is read now is what was accepted.
   const [accepted, written] = await Promise.all([accepting, isBlank ? null : readQuietly(deps.records, request.id)]);
+  if (accepted.outcome === 'unstored') {
+    if (answer) return null;
+    throw new Problem('not_found', 'The request that this one goes on from was deleted in this moment.');
+  }
   if (accepted.outcome === 'conflict') {
     const detail =
       'This Idempotency-Key was used for a request with another photo, question or option. Send a new key for a new request.';

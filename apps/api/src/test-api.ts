@@ -1,14 +1,16 @@
 // The API over HTTP with a real Redis and a real bucket, for the tests of this folder.
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
-import { stageOrder, stages, type FlowOrder, type StageName } from '@bunri/queue-contracts';
+import { stageOrder, stages, type FlowOrder, type UsualStage } from '@bunri/queue-contracts';
 import {
   connectProducer,
   connectSubscriber,
+  createAudit,
   createDeadLetters,
   createEventFeed,
   createFlowQueue,
+  createImageReferences,
   createInspector,
   createLogger,
   createMetrics,
@@ -16,39 +18,31 @@ import {
   createRecordStore,
   createResultCache,
   createStorage,
-  sha256,
   stageModels,
   type FlowQueue,
   type RecordStore,
   type ResultCache,
-  type Spent,
   type Storage,
 } from '@bunri/runtime';
+import { createBatchStore, type BatchStore } from '@bunri/batches';
+import { createWebhooks } from '@bunri/webhooks';
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
-import { identifyByKey, type Scope } from './auth.ts';
-import { createByteBudget, type ByteBudget } from './byte-budget.ts';
-import { createForecast, type Forecast } from './forecast.ts';
-import type { MemoryGuard } from './memory-guard.ts';
+import { identifyByKey } from './auth.ts';
+import type { BatchFeederDeps } from './batch-feeder.ts';
+import { createByteBudget, type SharedByteBudget } from './byte-budget.ts';
+import { createForecast } from './forecast.ts';
+import { createModelAdmission } from './model-admission.ts';
 import { createQueueOverview } from './queue-overview.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRecordReader } from './record-reader.ts';
 import { createRefusal } from './refusal.ts';
+import { createSessions, identifyBySession } from './sessions.ts';
 import { serveApp } from './server.ts';
 import { photoBudgetBytes } from './photo.ts';
-
-const clients: Record<string, { owner: string; scopes: Scope[] }> = {
-  ann: { owner: 'ann', scopes: ['submit', 'read'] },
-  annReads: { owner: 'ann', scopes: ['read'] },
-  bob: { owner: 'bob', scopes: ['submit', 'read'] },
-  root: { owner: 'operations', scopes: ['admin'] },
-};
-const secretOf = (id: string) => `secret-of-${id}`;
-
-/** The key as it is sent. */
-export function bearer(id: string): Record<string, string> {
-  return { authorization: `Bearer ${id}.${secretOf(id)}` };
-}
+import type { TestApiOptions } from './test-api-options.ts';
+import { bearer, testKeys } from './test-keys.ts';
+import { createUploads } from './uploads.ts';
 
 export interface TestApi {
   readonly url: string;
@@ -56,8 +50,11 @@ export interface TestApi {
   readonly redis: Redis;
   readonly records: RecordStore;
   readonly storage: Storage;
+  readonly batches: BatchStore;
+  /** What accepts the rows of batches. */
+  readonly feeding: BatchFeederDeps;
   readonly cache: ResultCache;
-  readonly photoBudget: ByteBudget;
+  readonly photoBudget: SharedByteBudget;
   readonly metrics: ReturnType<typeof createMetrics>;
   /** Requests whose flows were added. */
   readonly queued: string[];
@@ -72,25 +69,6 @@ export interface TestApi {
   /** Ends streams and waits, as the first step of a stop. */
   stopStreams(): void;
   close(): Promise<void>;
-}
-
-export interface TestApiOptions {
-  readonly redisUrl?: string;
-  readonly now?: () => number;
-  readonly perMinute?: number;
-  readonly heartbeatMs?: number;
-  readonly addFlow?: FlowQueue['add'];
-  readonly memory?: MemoryGuard;
-  readonly forecast?: Partial<Forecast>;
-  readonly spent?: (owner: string) => Promise<Spent>;
-  readonly photoBudgetBytes?: number;
-  /** Takes the place of putting an upload; `put` is the bucket's. */
-  readonly putUpload?: (put: () => Promise<void>) => Promise<void>;
-  /** Takes the place of reading an object; `get` is the bucket's. */
-  readonly getObject?: (
-    get: () => Promise<Uint8Array | null>,
-    signal: AbortSignal | undefined,
-  ) => Promise<Uint8Array | null>;
 }
 
 export const models = { vision: 'gpt-5', llm: 'gpt-4o-mini' };
@@ -114,12 +92,17 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   });
   await storage.createBucket();
   const putUpload = options.putUpload ?? (async (put) => await put());
+  const removeObjects = options.removeObjects ?? (async (remove) => await remove());
   const getObject = options.getObject ?? (async (get) => await get());
   const photoBudget = createByteBudget(options.photoBudgetBytes ?? photoBudgetBytes);
   const records = createRecordStore({ redis, prefix, now });
+  const references = createImageReferences({ redis, keys: records.keys, now });
   const cache = createResultCache({ redis, prefix, metrics });
+  const batches = createBatchStore({ redis, prefix, now });
   const flows = createFlowQueue({ redis, prefix });
   const queues = createQueueOverview({ redis, prefix, now });
+  const webhookKey = options.webhookKey === undefined ? randomBytes(32) : options.webhookKey;
+  const webhooks = webhookKey && createWebhooks({ redis, prefix, secretKey: webhookKey, log, now });
   const called = stageModels({ VISION_MODEL: models.vision, LLM_MODEL: models.llm });
   const load = createPipelineLoad({ redis, prefix, models: called, now });
   const forecast = createForecast({ records, load });
@@ -136,7 +119,9 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const queued: string[] = [];
   const orders: FlowOrder[] = [];
   const addFlow: FlowQueue['add'] = options.addFlow ?? (async (request) => await flows.add(request));
-  const keys = Object.entries(clients).map(([id, client]) => ({ id, sha256: sha256(secretOf(id)), ...client }));
+  const keys = testKeys();
+  const sessions = createSessions({ redis, prefix, keys, now });
+  const boardClosers: (() => Promise<void>)[] = [];
   const stopping = new AbortController();
   const flowQueue: FlowQueue = {
     add: async (request) => {
@@ -148,9 +133,11 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   };
   const app = createApp({
     admit: createAdmission({
-      identify: identifyByKey(keys),
+      identify: identifyBySession(sessions, identifyByKey(keys)),
       rateLimit: createRateLimit({ redis, prefix, perMinute, log }),
     }),
+    sessions,
+    audit: createAudit({ redis, prefix, log }),
     records,
     reader: createRecordReader({ records, now }),
     feed: createEventFeed({ records, subscriber, log }),
@@ -161,6 +148,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     storage: {
       ...storage,
       put: async (...args) => await putUpload(async () => await storage.put(...args)),
+      remove: async (...args) => await removeObjects(async () => await storage.remove(...args)),
       getBytes: async (...args) => await getObject(async () => await storage.getBytes(...args), args[1]),
     },
     photoBudget,
@@ -169,12 +157,24 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     refusal,
     models,
     allowHttpImageUrls: false,
+    references,
+    uploads: createUploads({ redis, keys: records.keys, storage, references, now }),
+    webhooks,
+    webhookUrls: { allowHttp: false },
+    webhookLimit: createRateLimit({ redis, prefix: `${prefix}:webhook`, perMinute: 10, log }),
+    ...createModelAdmission({ redis, prefix }, { vision: models.vision, allowed: ['gpt-4o'] }),
     checks: { redis: () => redis.status === 'ready' },
     heartbeatMs,
     stopping: stopping.signal,
     metrics,
     log,
     now,
+    batches,
+    pricedModels: models,
+    prefix,
+    caps: options.caps ?? {},
+    board: { mode: options.board ?? 'read-only', onOpen: (closeBoard) => boardClosers.push(closeBoard) },
+    wakeBatch: async (id) => await (options.wakeBatch ?? (async () => await Promise.resolve()))(id),
   });
   const server = await serveApp(app, { port: 0, host: '127.0.0.1' });
   const origin = `http://127.0.0.1:${server.port}`;
@@ -185,6 +185,21 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     redis,
     records,
     storage,
+    batches,
+    feeding: {
+      batches,
+      records,
+      reader: createRecordReader({ records, now }),
+      flows: flowQueue,
+      forecast,
+      storage,
+      cache,
+      models,
+      metrics,
+      log,
+      refusal,
+      now,
+    },
     cache,
     photoBudget,
     metrics,
@@ -210,6 +225,8 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
       await server.close(0);
       await flows.close();
       await queues.close();
+      for (const closeBoard of boardClosers) await closeBoard();
+      await webhooks?.close();
       await inspector.close();
       if (redis.status === 'ready') {
         const left = await redis.keys(`${prefix}*`);
@@ -242,8 +259,8 @@ export function form(
 export async function runStages(
   records: RecordStore,
   id: string,
-  outputs: Partial<Record<StageName, unknown>>,
-  upTo: StageName = 'llm',
+  outputs: Partial<Record<UsualStage, unknown>>,
+  upTo: UsualStage = 'llm',
 ): Promise<void> {
   for (const stage of stageOrder.slice(0, stageOrder.indexOf(upTo) + 1)) {
     const run = { id, stage, token: `run-${stage}` };

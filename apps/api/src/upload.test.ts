@@ -14,7 +14,8 @@ import { TransientError } from '@bunri/runtime';
 import { createByteBudget } from './byte-budget.ts';
 import { maxImageBytes, photoBudgetBytes } from './photo.ts';
 import type { ProblemDocument } from './problem.ts';
-import { bearer, form, startTestApi, type TestApi } from './test-api.ts';
+import { form, startTestApi, type TestApi } from './test-api.ts';
+import { bearer } from './test-keys.ts';
 import { receiveForm } from './upload.ts';
 
 let api: TestApi;
@@ -135,7 +136,11 @@ test('while the bucket takes nothing, no more than one part of a photo is read f
   const request = Object.assign(client, { headers, complete: false }) as unknown as IncomingMessage;
   const bucketFails = Promise.withResolvers<void>();
   const storage = { ...api.storage, putStream: async () => await bucketFails.promise };
-  const received = receiveForm(request, { storage, key: 'uploads/x', budget: createByteBudget(photoBudgetBytes) });
+  const received = receiveForm(request, {
+    storage,
+    key: 'uploads/x',
+    budget: createByteBudget(photoBudgetBytes).of('ann'),
+  });
   client.write(formHead);
   const piece = jpegOf(64 * 2 ** 10);
   let sentBytes = 0;

@@ -10,11 +10,14 @@ const maxFormOverheadBytes = 64 * 2 ** 10;
 /** How long a client whose form was refused may go on sending before it is cut off; it might not read the answer earlier. */
 const lingerMs = 10_000;
 
-const limits = { fields: 10, fieldSize: 8 * 2 ** 10, files: 2, parts: 12, headerPairs: 20 };
+const limits = { fields: 16, fieldSize: 32 * 2 ** 10, files: 2, parts: 18, headerPairs: 20 };
+/** Fields that may be sent several times: a list, as if it had been sent once with commas. */
+const listFields = ['models'];
 
 export interface ReceivedForm {
   readonly fields: Record<string, string>;
-  readonly upload: Upload;
+  /** Null in a form that names an upload of before. */
+  readonly upload: Upload | null;
 }
 
 /**
@@ -42,8 +45,10 @@ export async function receiveForm(
   try {
     await form.ended;
     const upload = await form.upload();
-    if (!upload) throw invalidField('image', 'is missing; send the photo as a file of this name');
-    return { fields: form.fields, upload };
+    const named = form.fields['upload_id'] !== undefined;
+    if (!upload && !named) throw invalidField('image', 'is missing; send the photo as a file of this name');
+    if (upload && named) throw invalidField('upload_id', 'is given beside an image; send one of them');
+    return { fields: form.fields, upload: upload ?? null };
   } catch (error) {
     request.unpipe(parser);
     // Also ends the file's stream, and with it an upload to the bucket that is under way.
@@ -96,6 +101,7 @@ function readForm(
   });
   parser.on('field', (name, value, { valueTruncated }) => {
     if (valueTruncated) reject(invalidField(name, 'is too long'));
+    else if (Object.hasOwn(fields, name) && listFields.includes(name)) fields[name] += `,${value}`;
     else if (Object.hasOwn(fields, name)) reject(invalidField(name, 'is sent twice'));
     else fields[name] = value;
   });

@@ -81,6 +81,60 @@ describe('submitting', () => {
     expect(record?.request.source).toEqual({ kind: 'url', url: 'https://example.com/a.jpg' });
   });
 
+  test('models, a region, metadata and a webhook_url are kept with the request, from a form as from JSON', async () => {
+    const metadata = { ticket: '4711', 'a.b': '한국어' };
+    const webhook_url = 'https://example.com/hook';
+    const form1 = form(photo, { region: ' 서울 강남구 ', metadata: JSON.stringify(metadata), webhook_url });
+    form1.append('models', 'gpt-5');
+    const json = { image_url: 'https://example.com/a.jpg', models: ['gpt-4o'], region: '부산', metadata, webhook_url };
+    for (const [body, model, region] of [
+      [form1, 'gpt-5', '서울 강남구'],
+      [json, 'gpt-4o', '부산'],
+    ] as const) {
+      const answer = await post(body);
+      expect(answer.status).toBe(202);
+      const resource = (await answer.json()) as Accepted;
+      expect(resource).toMatchObject({ models: [model], metadata, webhook_url, region: { asked: region } });
+      const { request } = (await api.records.get(resource.id)) ?? {};
+      expect(request).toMatchObject({ models: [model], region, metadata, webhookUrl: webhook_url });
+    }
+  });
+
+  test('models in a form may be repeated or separated by commas', async () => {
+    const [repeated, separated] = [form(photo), form(photo, { models: 'gpt-5, gpt-4o' })];
+    for (const model of ['gpt-5', 'gpt-4o']) repeated.append('models', model);
+    for (const body of [repeated, separated]) {
+      const answer = await post(body);
+      expect(answer.status).toBe(422);
+      // Both names were read: one model of the API is all that may be asked.
+      expect(await answer.json()).toMatchObject({
+        code: 'model_unknown',
+        detail: expect.stringContaining('one model'),
+      });
+    }
+  });
+
+  test.each([
+    [{ models: 'no-such-model' }, 422, 'model_unknown'],
+    [{ models: 'a b' }, 400, 'invalid_request'],
+    [{ metadata: '{' }, 400, 'invalid_request'],
+    [{ metadata: '{"a":1}' }, 400, 'invalid_request'],
+    [
+      { metadata: JSON.stringify(Object.fromEntries(Array.from({ length: 17 }, (_, n) => [n, 'x']))) },
+      400,
+      'invalid_request',
+    ],
+    [{ region: 'x'.repeat(65) }, 400, 'invalid_request'],
+    [{ webhook_url: 'https://10.0.0.1/hook' }, 422, 'webhook_url_forbidden'],
+    [{ webhook_url: 'http://example.com/hook' }, 422, 'webhook_url_forbidden'],
+  ])('a form with %j is refused, and its photo does not stay', async (fields, status, code) => {
+    const before = await api.objects();
+    const answer = await post(form(photo, fields));
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ code });
+    expect(await api.objects()).toEqual(before);
+  });
+
   test('an image_url into a private network is refused', async () => {
     const answer = await post({ image_url: 'https://169.254.169.254/latest/meta-data' });
     expect(answer.status).toBe(422);
@@ -93,7 +147,7 @@ describe('submitting', () => {
     const answers = [
       await send('text/plain', 'hello'),
       await send('application/json', '{'),
-      await send('application/json', JSON.stringify({ question: 'a'.repeat(20_000) })),
+      await send('application/json', JSON.stringify({ question: 'a'.repeat(70_000) })),
     ];
     expect(answers.map(({ status }) => status)).toEqual([415, 400, 413]);
   });
@@ -171,36 +225,6 @@ describe('reading', () => {
     clock += 5_000;
     expect(await read(id)).toMatchObject({ status: 'failed', error: { code: 'deadline_exceeded', retryable: true } });
   });
-
-  test('the list shows every own request once, newest first, also those of one millisecond', async () => {
-    const lister = await startTestApi({ now: () => clock });
-    const ids: string[] = [];
-    for (let i = 0; i < 7; i += 1) {
-      clock += i % 3 === 0 ? 1 : 0;
-      const answer = await lister.fetch(path, { method: 'POST', body: form(photo) });
-      ids.push(((await answer.json()) as Accepted).id);
-    }
-    await lister.fetch(path, { method: 'POST', body: form(photo), key: 'bob' });
-    const seen: string[] = [];
-    let cursor: string | null = '';
-    while (cursor !== null) {
-      const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
-      const page = (await (await lister.fetch(`${path}?limit=2${query}`)).json()) as {
-        data: Resource[];
-        next_cursor: string | null;
-      };
-      seen.push(...page.data.map(({ id }) => id));
-      cursor = page.next_cursor;
-    }
-    expect(seen).toHaveLength(7);
-    expect(new Set(seen)).toEqual(new Set(ids));
-    expect(seen[0]).toBe(ids[6]);
-    await lister.close();
-  });
-
-  test.each(['limit=0', 'limit=101', 'cursor=nonsense', 'page=2'])('a list with %s is refused', async (query) => {
-    expect((await api.fetch(`${path}?${query}`)).status).toBe(400);
-  });
 });
 
 test('incident: reading another owner’s result', async () => {
@@ -227,29 +251,6 @@ test('incident: reading another owner’s result', async () => {
   expect(await list.json()).toEqual({ data: [], next_cursor: null });
   expect((await read(open.id)).status).toBe('queued');
   expect((await read(done.id)).status).toBe('completed');
-});
-
-describe('canceling', () => {
-  test('ends the request and tells every worker', async () => {
-    const { id } = await accepted();
-    const subscriber = api.redis.duplicate({ enableOfflineQueue: true });
-    await subscriber.subscribe(api.records.keys.control);
-    const told = new Promise((resolve) => subscriber.once('message', (_channel, message) => resolve(message)));
-    const answer = await api.fetch(`${path}/${id}`, { method: 'DELETE' });
-    expect(answer.status).toBe(200);
-    expect(await answer.json()).toMatchObject({ id, status: 'canceled' });
-    expect(await told).toBe(`canceled ${id}`);
-    subscriber.disconnect();
-  });
-
-  test('a request that has ended already is told so', async () => {
-    const { id } = await accepted();
-    await runStages(api.records, id, sampleOutputs());
-    const answer = await api.fetch(`${path}/${id}`, { method: 'DELETE' });
-    expect(answer.status).toBe(409);
-    expect(await answer.json()).toMatchObject({ code: 'already_ended' });
-    expect((await read(id)).status).toBe('completed');
-  });
 });
 
 async function until(holds: () => boolean): Promise<void> {

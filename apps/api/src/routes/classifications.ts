@@ -2,14 +2,15 @@ import { Router, type Request, type Response } from 'express';
 import { newRequestId, toResource, TransientError } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
 import { discard, receive, type IntakeDeps } from '../intake.ts';
-import { listRecords, pageSchema } from '../listing.ts';
-import { parseInput, Problem, serviceUnavailable } from '../problem.ts';
+import { listQuerySchema, listRecords } from '../listing.ts';
+import { parseInput, serviceUnavailable } from '../problem.ts';
 import type { Refusal } from '../refusal.ts';
-import { toIdempotency } from '../submission.ts';
+import { preferredWaitS, toIdempotency } from '../submission.ts';
 import { createTurnstile, type Turnstile } from '../turnstile.ts';
 import { AcceptanceUnknown, submit, type SubmitDeps, type Submitted } from '../submit.ts';
 import { answerSubmitted, classificationPath, signalGone, type AnswerDeps } from '../submitted-answer.ts';
 import { lingerThenClose } from '../upload.ts';
+import { waitForEnd } from '../wait.ts';
 
 export interface ClassificationDeps extends SubmitDeps, AnswerDeps, IntakeDeps {
   readonly admit: Admit;
@@ -42,26 +43,18 @@ export function classificationRoutes(deps: ClassificationDeps): Router {
 
   router.get(classificationPath, async (request, response) => {
     const { owner } = await admit(request, response, 'read');
-    response.json(await listRecords({ records, reader }, owner, parseInput(pageSchema, request.query)));
+    response.json(await listRecords({ records, reader }, owner, parseInput(listQuerySchema, request.query)));
   });
 
   router.get(`${classificationPath}/:id`, async (request, response) => {
     const { owner } = await admit(request, response, 'read');
-    const record = await reader.readOwned(request.params.id, owner);
+    let record = await reader.readOwned(request.params.id, owner);
     response.locals['classificationId'] = record.request.id;
-    response.json(toResource(record));
-  });
-
-  router.delete(`${classificationPath}/:id`, async (request, response) => {
-    const { owner } = await admit(request, response, 'submit');
-    const {
-      request: { id },
-    } = await reader.readOwned(request.params.id, owner);
-    response.locals['classificationId'] = id;
-    const { outcome } = await records.cancel(id);
-    const record = await reader.readOwned(id, owner);
-    if (outcome !== 'ended') {
-      throw new Problem('already_ended', `The request is ${record.status} already: there is nothing left to cancel.`);
+    const waitS = preferredWaitS(request.get('prefer'));
+    if (waitS > 0) {
+      const signal = AbortSignal.any([signalGone(response), deps.stopping]);
+      record = await waitForEnd(deps, record, waitS * 1000, signal);
+      response.set('Preference-Applied', `wait=${waitS}`);
     }
     response.json(toResource(record));
   });
@@ -82,12 +75,12 @@ async function answerSubmission(
   const id = newRequestId();
   const key = request.get('idempotency-key');
   const gone = signalGone(response);
-  const { source, submission, upload } = await receive(deps, { request, response }, id, async (terms) => {
+  const { source, submission, upload } = await receive(deps, { request, response }, { id, owner }, async (terms) => {
     await deps.refusal.ofTerms(owner, key, terms);
   });
   const createdAt = deps.now();
-  const { question, locale, priority, deadlineMs } = submission;
-  const order = { id, owner, question, locale, source, priority, createdAt, deadlineAt: createdAt + deadlineMs };
+  const { deadlineMs, ...asked } = submission;
+  const order = { id, owner, ...asked, source, createdAt, deadlineAt: createdAt + deadlineMs };
   let submitted: Submitted;
   try {
     const idempotency = toIdempotency(key, submission, source);

@@ -6,21 +6,22 @@ import {
   deadLetterFilterFields,
   matchesAll,
   toDeadLetterFilter,
+  type Audit,
   type DeadLetters,
   type Handled,
   type Inspector,
-  type Logger,
 } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
 import type { Client } from '../auth.ts';
 import { readJson } from '../json-body.ts';
+import { pageLimit } from '../page-limit.ts';
 import { parseInput, Problem } from '../problem.ts';
 
 export interface DeadLetterDeps {
   readonly admit: Admit;
   readonly deadLetters: DeadLetters;
   readonly inspector: Inspector;
-  readonly log: Logger;
+  readonly audit: Audit;
 }
 
 export const deadLetterPath = '/v1/admin/dead-letters';
@@ -32,13 +33,7 @@ export const deadlineField = z.int().min(5).max(longestDeadlineS).default(3600).
 
 export const deadLetterPageQuerySchema = z.strictObject({
   ...deadLetterFilterFields,
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(500)
-    .default(50)
-    .meta({ description: 'Dead letters a page.', override: { type: 'integer' } }),
+  limit: pageLimit('Dead letters a page.', { most: 500, usual: 50 }),
   cursor: deadLetterCursorSchema.optional().meta({ description: 'The `next_cursor` of the page before.' }),
 });
 
@@ -66,14 +61,17 @@ export const retryManyBodySchema = z
   .strictObject({ ...deadLetterFilterFields, all: z.literal(true).optional(), ...retryFields })
   .refine(saysWhich, whichRule);
 export const purgeQuerySchema = z
-  .strictObject({ ...deadLetterFilterFields, all: z.literal('true').optional() })
+  .strictObject({
+    ...deadLetterFilterFields,
+    all: z.literal('true').optional().meta({ description: 'Without a filter: that all are meant.' }),
+  })
   .refine(saysWhich, whichRule);
 
-/** What an operator does about failed requests of every owner. Each change is logged with the key that made it. */
-export function deadLetterRoutes({ admit, deadLetters, inspector, log }: DeadLetterDeps): Router {
+/** What an operator does about failed requests of every owner. Each change is kept in the audit. */
+export function deadLetterRoutes({ admit, deadLetters, inspector, audit }: DeadLetterDeps): Router {
   const router = Router();
-  const note = (what: string, { keyId }: Client, facts: Record<string, unknown>) =>
-    log.info(what, { key_id: keyId, ...facts });
+  const note = async (action: string, { keyId }: Client, target: string, facts: Record<string, unknown> = {}) =>
+    await audit.record({ actor: keyId, action, target, outcome: 'done', facts });
 
   router.get(deadLetterPath, async (request, response) => {
     await admit(request, response, 'admin');
@@ -94,7 +92,7 @@ export function deadLetterRoutes({ admit, deadLetters, inspector, log }: DeadLet
     const client = await admit(request, response, 'admin');
     const { deadline, priority, all: _all, ...given } = await readJson(retryManyBodySchema, request, response);
     const done = await deadLetters.retryMatching(toDeadLetterFilter(given), { deadlineMs: deadline * 1000, priority });
-    note('dead letters were retried', client, { ...given, counts: done.counts });
+    await note('dead_letters.retry', client, JSON.stringify(given), { counts: done.counts });
     response.json(done);
   });
 
@@ -104,7 +102,7 @@ export function deadLetterRoutes({ admit, deadLetters, inspector, log }: DeadLet
     const { deadline, priority } = await readJson(retryBodySchema, request, response);
     const [done] = await deadLetters.retry([id], { deadlineMs: deadline * 1000, priority });
     const handled = handledOr(done);
-    note('a dead letter was retried', client, { request_id: id });
+    await note('dead_letters.retry', client, id);
     response.status(202).json(handled);
   });
 
@@ -112,7 +110,7 @@ export function deadLetterRoutes({ admit, deadLetters, inspector, log }: DeadLet
     const client = await admit(request, response, 'admin');
     const { all: _all, ...given } = parseInput(purgeQuerySchema, request.query);
     const done = await deadLetters.purgeMatching(toDeadLetterFilter(given));
-    note('dead letters were purged', client, { ...given, counts: done.counts });
+    await note('dead_letters.purge', client, JSON.stringify(given), { counts: done.counts });
     response.json(done);
   });
 
@@ -121,7 +119,7 @@ export function deadLetterRoutes({ admit, deadLetters, inspector, log }: DeadLet
     const id = parseId(request.params.id, response);
     const [done] = await deadLetters.purge([id]);
     const handled = handledOr(done);
-    note('a dead letter was purged', client, { request_id: id });
+    await note('dead_letters.purge', client, id);
     response.json(handled);
   });
 

@@ -2,7 +2,8 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { drawSamplePhoto } from '@bunri/testkit';
 import { sampleOutputs } from '../sample-outputs.ts';
-import { bearer, form, runStages, startTestApi, type TestApi } from '../test-api.ts';
+import { form, runStages, startTestApi, type TestApi } from '../test-api.ts';
+import { bearer } from '../test-keys.ts';
 
 const path = '/v1/classifications';
 let api: TestApi;

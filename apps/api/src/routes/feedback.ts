@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Router, type Response } from 'express';
 import * as z from 'zod';
 import { isTerminal } from '@bunri/queue-contracts';
-import type { Logger, Storage } from '@bunri/runtime';
+import type { Audit, Logger, Storage } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
 import { feedbackBodySchema, readFeedback, storeFeedback, toEvaluationCase, toFeedback } from '../feedback.ts';
 import { requireItem } from '../item-reference.ts';
@@ -16,6 +16,7 @@ export interface FeedbackDeps {
   readonly reader: RecordReader;
   readonly storage: Storage;
   readonly stopping: AbortSignal;
+  readonly audit: Audit;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -50,11 +51,12 @@ export function feedbackRoutes(deps: FeedbackDeps): Router {
   });
 
   router.get(feedbackPath, async (request, response) => {
-    await admit(request, response, 'admin');
+    const { keyId: actor } = await admit(request, response, 'admin');
     if (!request.accepts(feedbackExportType)) {
       throw new Problem('not_acceptable', `Feedback comes as ${feedbackExportType}; accept it.`);
     }
     const days = parseInput(feedbackQuerySchema, request.query);
+    await deps.audit.record({ actor, action: 'feedback.export', target: JSON.stringify(days), outcome: 'done' });
     await exportFeedback(deps, response, days);
   });
 

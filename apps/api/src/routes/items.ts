@@ -4,18 +4,13 @@ import { locales, type Locale } from '@bunri/queue-contracts';
 import { catalogueVersion, publicItems, searchItems, type PublicItems } from '@bunri/knowledge';
 import type { Admit } from '../admission.ts';
 import { namesTag } from '../entity-tag.ts';
+import { pageLimit } from '../page-limit.ts';
 import { parseInput } from '../problem.ts';
 
 export const itemsQuerySchema = z.strictObject({
   q: z.string().trim().min(1).max(200).optional().meta({ description: 'Words of an item’s name, best matches first.' }),
   locale: z.enum(locales).default('ko'),
-  limit: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(50)
-    .default(10)
-    .meta({ description: 'Most matches of a search.', override: { type: 'integer' } }),
+  limit: pageLimit('Most matches of a search.', { most: 50, usual: 10 }),
 });
 
 export function itemRoutes({ admit }: { admit: Admit }): Router {

@@ -5,9 +5,9 @@ import {
   compareReplay,
   ReplayKeyConflict,
   startReplay,
+  type Audit,
   type FlowQueue,
   type Inspector,
-  type Logger,
   type RecordStore,
   type ReplayComparison,
   type ReplayDiff,
@@ -25,7 +25,7 @@ export interface ReplayDeps {
   readonly records: RecordStore;
   readonly flows: FlowQueue;
   readonly inspector: Inspector;
-  readonly log: Logger;
+  readonly audit: Audit;
   readonly now: () => number;
 }
 
@@ -53,7 +53,7 @@ const openRetryAfterS = 2;
 
 /** Requests of every owner, as an operator looks at them, repeats them, and compares. */
 export function replayRoutes(deps: ReplayDeps): Router {
-  const { admit, records, inspector, log } = deps;
+  const { admit, records, inspector, audit } = deps;
   const router = Router();
 
   router.get(`${adminPath}/:id`, async (request, response) => {
@@ -74,7 +74,14 @@ export function replayRoutes(deps: ReplayDeps): Router {
     if (started.outcome === 'refused') throw refused(started.reason);
     const { id } = started.record.request;
     if (started.repeated) response.set('Idempotent-Replayed', 'true');
-    else log.info('a request is replayed', { key_id: keyId, request_id: original, replay_id: id });
+    else
+      await audit.record({
+        actor: keyId,
+        action: 'requests.replay',
+        target: original,
+        outcome: 'done',
+        facts: { replay_id: id },
+      });
     const self = `${adminPath}/${id}`;
     response.status(202).location(self);
     response.json({ id, replay_of: original, queued: started.queued, links: { self, diff: `${self}/diff` } });

@@ -4,6 +4,7 @@ import { locales, wasteCategories, type Locale, type WasteCategory } from '@bunr
 import { markup, type Html } from './markup.ts';
 import { binName, itemCard, itemHref, sourceList, spoken, streamName } from './item-card.ts';
 import { itemsStyle } from './items-style.ts';
+import { languageNames } from './page-parts.ts';
 import { pageWords, type PageWords } from './items-words.ts';
 
 /** What the reader asked for; an empty `q` or `category` is none. */
@@ -30,7 +31,6 @@ export const itemsPolicy = [
 ].join('; ');
 
 const mostHits = 20;
-const languageNames: Readonly<Record<Locale, string>> = { ko: '한국어', en: 'English' };
 
 /**
  * The catalogue for people: all names by bin and stream, the items of a bin, what a search found, or one item. It is whole as
@@ -120,7 +120,7 @@ function layout(query: ItemsQuery, subject: string | null, content: Html): strin
 <body>
 <a class="skip" href="#content">${words.skip}</a>
 <header>
-<nav class="languages" aria-label="${words.language}">${languages}</nav>
+<nav class="languages" aria-label="${words.language}"><a href="/?lang=${lang}">${words.ask}</a>${languages}</nav>
 <h1><a href="${href({ lang })}">${words.title}</a></h1>
 <p>${words.intro}</p>
 ${searchForm(query, words)}

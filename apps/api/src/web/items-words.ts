@@ -6,6 +6,7 @@ export interface PageWords {
   readonly title: string;
   readonly intro: string;
   readonly skip: string;
+  readonly ask: string;
   readonly search: string;
   readonly searchHint: string;
   readonly bin: string;
@@ -27,6 +28,7 @@ export const pageWords: Readonly<Record<Locale, PageWords>> = {
     title: '분리배출 품목 사전',
     intro: '품목을 찾아 어느 수거함에 어떻게 버리는지 확인하세요. 규칙마다 번호와 출처가 있습니다.',
     skip: '본문으로 건너뛰기',
+    ask: '사진으로 물어보기',
     search: '품목 찾기',
     searchHint: '예: 우유팩, 건전지',
     bin: '배출 구분',
@@ -52,6 +54,7 @@ export const pageWords: Readonly<Record<Locale, PageWords>> = {
     title: 'Catalogue of waste items',
     intro: 'Find a thing, its bin, and how to put it out in Korea. Every rule has its id and its source.',
     skip: 'Skip to the content',
+    ask: 'Ask with a photo',
     search: 'Find an item',
     searchHint: 'For example: milk carton, battery',
     bin: 'Bin',
