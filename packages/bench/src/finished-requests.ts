@@ -7,7 +7,7 @@ import {
   type Context,
   type Locale,
   type Request,
-  type StageName,
+  type UsualStage,
   type StageOutput,
 } from '@bunri/queue-contracts';
 import type { RecordStore } from '@bunri/runtime';
@@ -15,7 +15,7 @@ import type { RecordStore } from '@bunri/runtime';
 /** Everything that the pipeline writes about one request. */
 export interface Story {
   readonly request: Request;
-  readonly outputs: { readonly [S in StageName]: StageOutput<S> };
+  readonly outputs: { readonly [S in UsualStage]: StageOutput<S> };
   /** Pieces of the answer that a listener saw; none where nobody listened. */
   readonly deltas: readonly string[];
 }

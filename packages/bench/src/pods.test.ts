@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
-import { stageNames, stages } from '@bunri/queue-contracts';
+import { stageOrder, stages } from '@bunri/queue-contracts';
 import { imageSettings, nodeOptionsOf, readPods } from './pods.ts';
 
 test('the bench starts the worker processes of the two-node placement, as the chart does', async () => {
   const pods = await readPods();
-  for (const stage of stageNames) {
+  for (const stage of stageOrder) {
     const { replicas, env } = pods.get(`${stage}-worker`) ?? {};
     expect([stage, replicas]).toEqual([stage, stages[stage].replicas]);
     expect(env).toMatchObject({ CONCURRENCY: String(stages[stage].concurrency), NODE_ENV: 'production' });

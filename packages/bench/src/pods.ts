@@ -11,7 +11,7 @@ export interface Pods {
 }
 
 const specSchema = z.object({
-  replicas: z.int().positive().default(1),
+  replicas: z.int().nonnegative().default(1),
   concurrency: z.int().positive().optional(),
   settings: z.record(z.string(), z.string()),
   resources: z.object({ limits: z.object({ memory: z.string().regex(/^\d+Mi$/) }) }),

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from '@jest/globals';
+import { createClient } from '@bunri/client';
 import { resourceSchema } from '@bunri/queue-contracts';
 import { drawSamplePhoto } from '@bunri/testkit';
-import { followRequest, getResource, submitPhoto } from './api-client.ts';
 import { startSystem, type BunriSystem } from './system.ts';
 
 let system: BunriSystem | undefined;
@@ -22,10 +22,9 @@ test('without any key a photo is really looked at, and the guidance says that no
   const empty = { OPENAI_API_KEY: '', VISION_MODEL: '', LLM_MODEL: '' };
   system = await startSystem({ env: { PATH, REDIS_SERVER_BIN, ...empty }, withoutKey: 'built-in' });
   expect([system.simulator, system.modelApiUrl]).toEqual([undefined, undefined]);
-  const photo = { bytes: await drawSamplePhoto(), name: 'photo.jpg' };
-  const { id } = await submitPhoto(system.apiUrl, photo, { question: 'How do I throw this away?', locale: 'en' });
-  await followRequest(system.apiUrl, id, () => undefined);
-  const resource = resourceSchema.parse(await getResource(system.apiUrl, id));
+  const client = createClient({ baseUrl: system.apiUrl });
+  const asked = await client.submit(await drawSamplePhoto(), { question: 'How do I throw this away?', locale: 'en' });
+  const resource = resourceSchema.parse(await client.wait(asked.resource.id));
   expect(resource).toMatchObject({ status: 'completed', error: null });
   expect(resource.classification?.engine.provider).toBe('local');
   expect(resource.classification?.engine.model).toMatch(/^materials@/);

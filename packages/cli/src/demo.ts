@@ -1,9 +1,10 @@
-// `npm run demo -- [photo] [question] [--locale ko|en] [--simulator] [--json] [--keep] [--fresh] [--verbose]`
-import { rm } from 'node:fs/promises';
+// `npm run demo -- [photo] [question] [--locale ko|en] [--models LIST] [--simulator] [--json] [--keep] [--fresh] [--verbose]`
+import { readFile, rm } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
+import { createClient, type ClassificationEvent } from '@bunri/client';
 import type { Locale } from '@bunri/queue-contracts';
 import { drawSamplePhoto } from '@bunri/testkit';
-import { followRequest, getResource, readPhoto, submitPhoto } from './api-client.ts';
 import { claimDataDir } from './data-dir.ts';
 import { printer, type Printer } from './print.ts';
 import { startSystem, type BunriSystem } from './system.ts';
@@ -14,6 +15,7 @@ Starts bunri on this machine, sends it a photo and a question, and shows how the
 Without a photo it sends one that it draws itself.
 
   --locale ko|en  language of the answer (ko)
+  --models LIST   who looks at the photo: local, a model of the API, or both (gpt-5,local)
   --simulator     let a simulator make up the answers that models would give
   --json          print the finished resource as JSON on standard output, progress on standard error
   --keep          leave everything running after the answer, until Ctrl-C
@@ -31,6 +33,7 @@ interface DemoOptions {
   readonly photo: string | undefined;
   readonly question: string;
   readonly locale: Locale;
+  readonly models: string | undefined;
   readonly simulator: boolean;
   readonly json: boolean;
   readonly keep: boolean;
@@ -44,6 +47,7 @@ function parseOptions(args: string[]): DemoOptions | 'help' {
     allowPositionals: true,
     options: {
       locale: { type: 'string', default: 'ko' },
+      models: { type: 'string' },
       simulator: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
@@ -56,7 +60,13 @@ function parseOptions(args: string[]): DemoOptions | 'help' {
   const { locale } = values;
   if (locale !== 'ko' && locale !== 'en') throw new Error(`--locale takes ko or en, not ${locale}`);
   if (positionals.length > 2) throw new Error('a photo and a question, at most; put the question in quotes');
-  return { ...values, locale, photo: positionals[0], question: positionals[1] ?? questions[locale] };
+  return {
+    ...values,
+    locale,
+    models: values.models,
+    photo: positionals[0],
+    question: positionals[1] ?? questions[locale],
+  };
 }
 
 /** @returns the exit code. */
@@ -72,6 +82,7 @@ async function demo(options: DemoOptions, stopping: AbortSignal): Promise<number
       // A simulator that is asked for answers, whatever key is set.
       env: options.simulator ? { ...process.env, OPENAI_API_KEY: undefined } : process.env,
       withoutKey: options.simulator ? 'simulator' : 'built-in',
+      local: options.models?.split(',').includes('local') ?? false,
       dataDir: dir,
       onLine: (app, line) => {
         if (options.verbose) process.stderr.write(`${app}: ${line}\n`);
@@ -93,6 +104,10 @@ async function demo(options: DemoOptions, stopping: AbortSignal): Promise<number
   }
 }
 
+async function readPhoto(path: string): Promise<{ bytes: Uint8Array; name: string }> {
+  return { bytes: await readFile(path), name: basename(path) };
+}
+
 async function samplePhoto(): Promise<{ bytes: Uint8Array; name: string }> {
   return { bytes: await drawSamplePhoto(), name: 'a drawn sample' };
 }
@@ -108,13 +123,16 @@ async function untilAborted(signal: AbortSignal): Promise<false> {
 async function ask(
   system: BunriSystem,
   photo: { bytes: Uint8Array; name: string },
-  { question, locale }: DemoOptions,
+  { question, locale, models }: DemoOptions,
   print: Printer,
 ): Promise<boolean> {
   print.question(photo.name, question);
-  const submitted = await submitPhoto(system.apiUrl, photo, { question, locale });
-  if (!submitted.finished) await followRequest(system.apiUrl, submitted.id, (progress) => print.progress(progress));
-  const resource = await getResource(system.apiUrl, submitted.id);
+  const client = createClient({ baseUrl: system.apiUrl });
+  const wanted = { question, locale, models: models?.split(','), fileName: photo.name };
+  const submitted = await client.submit(photo.bytes, wanted);
+  const { id } = submitted.resource;
+  const onEvent = (event: ClassificationEvent) => print.progress(event);
+  const resource = submitted.finished ? submitted.resource : await client.wait(id, { onEvent });
   print.result(resource, submitted.finished);
   return resource.status === 'completed';
 }

@@ -131,7 +131,7 @@ function createClient(apiUrl: string, defaultPhoto: Uint8Array): Client {
     submit: async (question, submission) => resourceSchema.parse(await jsonOf(await post(question, submission))).id,
     read: async (id) => resourceSchema.parse(await jsonOf(await fetch(`${apiUrl}${path}/${id}`))),
     async cancel(id) {
-      await jsonOf(await fetch(`${apiUrl}${path}/${id}`, { method: 'DELETE' }));
+      await jsonOf(await fetch(`${apiUrl}${path}/${id}/cancel`, { method: 'POST' }));
     },
     async follow(id, onEvent = () => undefined, signal) {
       const answer = await fetch(`${apiUrl}${path}/${id}/events`, signal ? { signal } : {});

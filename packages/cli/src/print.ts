@@ -1,5 +1,5 @@
-import { stageOrder, type Resource } from '@bunri/queue-contracts';
-import type { Progress } from './api-client.ts';
+import type { ClassificationEvent } from '@bunri/client';
+import type { Resource } from '@bunri/queue-contracts';
 import type { BunriSystem } from './system.ts';
 
 /** What answers without a model API, and what it cannot do. */
@@ -37,19 +37,23 @@ export function printer({ json }: { json: boolean }) {
 
     question: (photo: string, question: string) => void line(`Photo: ${photo}\nQuestion: ${question}\n`),
 
-    progress({ type, data }: Progress) {
-      const stage = typeof data['stage'] === 'string' ? data['stage'].padEnd(10) : '';
-      if (type === 'stage.completed') {
-        line(`  ${stage} ${seconds(Number(data['duration_ms']))}${data['cached'] === true ? '  cached' : ''}`);
-      } else if (type === 'stage.retrying') {
-        line(`  ${stage} will be tried again (${String(data['code'])})`);
-      } else if (type === 'stage.released') {
-        line(`  ${stage} waits again (${String(data['reason'])})`);
-      }
+    progress({
+      type,
+      stage: name = '',
+      duration_ms: ms = 0,
+      cached = false,
+      code = '',
+      reason = '',
+    }: ClassificationEvent) {
+      const stage = name.padEnd(12);
+      if (type === 'stage.completed') line(`  ${stage} ${seconds(ms)}${cached ? '  cached' : ''}`);
+      else if (type === 'stage.retrying') line(`  ${stage} will be tried again (${code})`);
+      else if (type === 'stage.failed') line(`  ${stage} failed (${code}); the answer is made without it`);
+      else if (type === 'stage.released') line(`  ${stage} waits again (${reason})`);
     },
 
     result(resource: Resource, atOnce: boolean) {
-      if (atOnce) for (const { name } of resource.stages) line(`  ${name.padEnd(10)} ${seconds(0)}  cached`);
+      if (atOnce) for (const { name } of resource.stages) line(`  ${name.padEnd(12)} ${seconds(0)}  cached`);
       line();
       if (json) process.stdout.write(`${JSON.stringify(resource, null, 2)}\n`);
       else printAnswer(resource, line);
@@ -77,17 +81,16 @@ function printAnswer(resource: Resource, line: (text?: string) => void): void {
   const { provider, model } = classification.engine;
   const by = provider === 'simulator' ? ' · simulated' : provider === 'local' ? ` · estimated by ${model}` : '';
   line(`${classification.item_name} · ${classification.subcategory} · ${percent} %${by}`);
+  for (const { engine, item_name, confidence } of classification.opinions ?? [])
+    line(`  ${engine.model}: ${item_name}, ${Math.round(confidence * 100)} %`);
   line(guidance.answer);
   for (const [i, step] of guidance.steps.entries()) line(`  ${i + 1}. ${step.text} [${step.rule_ids.join(', ')}]`);
   for (const warning of guidance.warnings) line(`  ! ${warning}`);
   for (const question of guidance.missing) line(`  ? ${question}`);
   const labels = resource.clarification?.options.map(({ label }) => label) ?? [];
   if (labels.length > 0) line(`    ${labels.join(' · ')}`);
-  const total = stageOrder.reduce(
-    (sum, name) => sum + (resource.stages.find((s) => s.name === name)?.duration_ms ?? 0),
-    0,
-  );
+  const total = resource.stages.reduce((sum, { duration_ms: ms }) => sum + (ms ?? 0), 0);
   line(
-    `\n${(total / 1000).toFixed(2)} s in four stages${resource.cached ? ', all of it cached' : ''}. Id: ${resource.id}`,
+    `\n${(total / 1000).toFixed(2)} s in ${resource.stages.length} stages${resource.cached ? ', all of it cached' : ''}. Id: ${resource.id}`,
   );
 }

@@ -1,54 +1,78 @@
-import { readFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { createClient, ProblemError, type ClassificationEvent, type Client } from '@bunri/client';
 import { resourceSchema, stageOrder, type Resource } from '@bunri/queue-contracts';
 import {
   animatedWebP,
   drawSamplePhoto,
   onePixelPng,
   pixelBombPng,
+  startOtlpCollector,
   svgFile,
   textNamedJpg,
   truncatedJpeg,
+  type OtlpCollector,
 } from '@bunri/testkit';
-import { ApiError, followRequest, getResource, isConnectionError, submitPhoto, type Progress } from './api-client.ts';
+import { curlsOfReadme } from './readme-curls.ts';
 import { appNames, startSystem, type AppName, type BunriSystem } from './system.ts';
+import { traceTests } from './trace-tests.ts';
 
 jest.setTimeout(120_000);
 
 let system: BunriSystem;
+let client: Client;
+let collector: OtlpCollector;
 let lines: Record<AppName, string[]>;
 
 beforeAll(async () => {
   lines = Object.fromEntries(appNames.map((name) => [name, []])) as unknown as typeof lines;
+  collector = await startOtlpCollector();
   system = await startSystem({
     // A Redis and a bucket of its own: what one test kills, no other test shares.
     env: {
       PATH: process.env['PATH'],
       REDIS_SERVER_BIN: process.env['REDIS_SERVER_BIN'],
       RATE_LIMIT_PER_MINUTE: '1000000',
+      TRACING: 'otlp',
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint,
     },
+    local: true,
     latency: { vision: [300, 600], answer: [200, 400] },
     onLine: (app, line) => lines[app].push(line),
   });
+  client = createClient({ baseUrl: system.apiUrl });
 });
 afterAll(async () => {
   await system.stop();
+  await collector.stop();
 });
+
+traceTests(() => ({ apiUrl: system.apiUrl, collector, lines: () => Object.values(lines).flat() }));
 
 let photos = 0;
 /** A photo and a question that nobody has sent before. */
 async function nextPhoto() {
   photos += 1;
-  const question = `photo ${photos}?`;
-  return { photo: { bytes: await drawSamplePhoto({ seed: 1000 + photos }), name: 'photo.jpg' }, question };
+  return { photo: await drawSamplePhoto({ seed: 1000 + photos }), question: `photo ${photos}?` };
 }
 
-async function submit(onProgress: (progress: Progress) => void = () => undefined): Promise<Resource> {
+async function ask(
+  photo: Uint8Array,
+  question: string,
+  onEvent?: (event: ClassificationEvent) => void,
+): Promise<Resource> {
+  const { resource } = await client.submit(photo, { question, locale: 'en' });
+  return await client.wait(resource.id, onEvent ? { onEvent } : {});
+}
+
+async function submit(onEvent?: (event: ClassificationEvent) => void): Promise<Resource> {
   const { photo, question } = await nextPhoto();
-  const { id } = await submitPhoto(system.apiUrl, photo, { question, locale: 'en' });
-  await followRequest(system.apiUrl, id, onProgress);
-  return await getResource(system.apiUrl, id);
+  return await ask(photo, question, onEvent);
 }
 
 test('a photo goes through six processes and comes back as cited guidance', async () => {
@@ -68,12 +92,10 @@ test('a photo goes through six processes and comes back as cited guidance', asyn
 });
 
 test('the same photo and question are answered at once and call no model', async () => {
-  const photo = { bytes: await drawSamplePhoto({ seed: 5 }), name: 'photo.jpg' };
-  const fields = { question: 'Where does this go?', locale: 'en' as const };
-  const first = await submitPhoto(system.apiUrl, photo, fields);
-  await followRequest(system.apiUrl, first.id, () => undefined);
+  const photo = await drawSamplePhoto({ seed: 5 });
+  await ask(photo, 'Where does this go?');
   const calls = system.simulator?.calls().length;
-  const second = await submitPhoto(system.apiUrl, photo, fields);
+  const second = await client.submit(photo, { question: 'Where does this go?', locale: 'en' });
   expect(second).toMatchObject({ finished: true, resource: { status: 'completed', cached: true } });
   expect(second.resource.stages.map(({ cached }) => cached)).toEqual([true, true, true, true]);
   expect(second.resource.usage.vision?.cost_usd).toBe(0);
@@ -83,13 +105,7 @@ test('the same photo and question are answered at once and call no model', async
 test('fifty people who send the same photo at once are answered by one call of each model', async () => {
   const { photo, question } = await nextPhoto();
   const before = system.simulator?.calls().length ?? 0;
-  const resources = await Promise.all(
-    Array.from({ length: 50 }, async () => {
-      const { id } = await submitPhoto(system.apiUrl, photo, { question, locale: 'en' });
-      await followRequest(system.apiUrl, id, () => undefined);
-      return await getResource(system.apiUrl, id);
-    }),
-  );
+  const resources = await Promise.all(Array.from({ length: 50 }, async () => await ask(photo, question)));
   expect(resources.map(({ status }) => status)).toEqual(resources.map(() => 'completed'));
   expect((system.simulator?.calls().length ?? 0) - before).toBe(2);
   // Whose request was the one that called may differ from stage to stage.
@@ -112,8 +128,7 @@ test('what a person says that the thing is goes on from rag, once, and their fee
   const answers = await Promise.all([1, 2].map(async () => await post('clarify', { item_id: 'milk-carton' })));
   const [first, second] = (await Promise.all(answers.map(async (answer) => await answer.json()))) as { id: string }[];
   expect(first?.id).toBe(second?.id);
-  await followRequest(system.apiUrl, first?.id ?? '', () => undefined);
-  const corrected = await getResource(system.apiUrl, first?.id ?? '');
+  const corrected = await client.wait(first?.id ?? '');
   expect(corrected).toMatchObject({ status: 'completed', clarifies: id });
   expect(corrected.guidance?.outcome?.subcategory).toBe('종이팩');
   expect(seen()).toBe(before);
@@ -121,6 +136,31 @@ test('what a person says that the thing is goes on from rag, once, and their fee
   expect((await post('feedback', { item_id: 'milk-carton' })).status).toBe(200);
   const cases = await (await fetch(`${system.apiUrl}/v1/admin/feedback`)).text();
   expect(JSON.parse(cases.trim())).toMatchObject({ id: `feedback-${id}`, expect: { item_id: 'milk-carton' } });
+});
+
+/** Of a photo that the model of the API and the local one look at. */
+async function submitToBoth(question: string): Promise<Resource> {
+  const { photo } = await nextPhoto();
+  const { resource } = await client.submit(photo, { question, locale: 'en', models: ['gpt-5', 'local'] });
+  return resourceSchema.parse(await client.wait(resource.id));
+}
+
+test('two engines look at one photo, and where the API refuses it the local one answers alone and says why', async () => {
+  const both = await submitToBoth('How do I throw this milk carton away?');
+  expect(both).toMatchObject({ status: 'completed', degraded: false, models: ['gpt-5', 'local'] });
+  const { item_id, agreement, opinions = [], confidence = 0 } = both.classification ?? {};
+  expect([item_id, agreement]).toEqual(['milk-carton', 'item']);
+  expect(opinions.map(({ engine }) => engine.provider)).toEqual(['simulator', 'local']);
+  expect(confidence).toBeGreaterThanOrEqual(opinions[0]?.confidence ?? 1);
+
+  system.simulator?.setFaults([{ fault: 'bad_request', kind: 'vision' }]);
+  const alone = await submitToBoth('How do I throw this glass bottle away?');
+  system.simulator?.setFaults([]);
+  expect(alone).toMatchObject({ status: 'completed', degraded: true, error: null });
+  expect(alone.classification).toMatchObject({ item_id: 'glass-bottle', engine: { provider: 'local' } });
+  const refused = alone.stages.find(({ name }) => name === 'vision');
+  expect(refused).toMatchObject({ status: 'failed', degraded: 'model_request_rejected' });
+  expect(await system.localWorker?.stop('SIGTERM', 40_000)).toEqual({ code: 0, signal: null });
 });
 
 test('every app serves health, readiness and its metrics', async () => {
@@ -158,15 +198,9 @@ test.each([
 /** The code of the problem or of the failed record. */
 async function outcomeOf(bytes: Uint8Array): Promise<string | undefined> {
   try {
-    const { id } = await submitPhoto(
-      system.apiUrl,
-      { bytes, name: 'x.jpg' },
-      { question: 'What is it?', locale: 'en' },
-    );
-    await followRequest(system.apiUrl, id, () => undefined);
-    return (await getResource(system.apiUrl, id)).error?.code;
+    return (await ask(bytes, 'What is it?')).error?.code;
   } catch (error) {
-    if (error instanceof ApiError) return error.code;
+    if (error instanceof ProblemError) return error.code;
     throw error;
   }
 }
@@ -176,8 +210,7 @@ test('requests survive a kill -9 of each worker in turn, and no model is called 
   const callsBefore = system.simulator?.calls().length ?? 0;
   const toKill = new Set<string>(stageOrder);
   const restarts: Promise<unknown>[] = [];
-  const killOnce = ({ type, data }: Progress) => {
-    const stage = String(data['stage']);
+  const killOnce = ({ type, stage = '' }: ClassificationEvent) => {
     if (type !== 'stage.started' || !toKill.delete(stage)) return;
     const app = `${stage}-worker` as AppName;
     process.kill(system.apps.get(app)?.pid ?? 0, 'SIGKILL');
@@ -196,7 +229,7 @@ test('every app stops cleanly under load, nothing is lost and no attempt is spen
   const ended: Resource[] = [];
   const stopLoad = new AbortController();
   const load = Array.from({ length: 8 }, async () => {
-    while (!stopLoad.signal.aborted) ended.push(await submitPatiently());
+    while (!stopLoad.signal.aborted) ended.push(await submit());
   });
   try {
     for (const app of appNames.toReversed()) {
@@ -217,25 +250,28 @@ test('every app stops cleanly under load, nothing is lost and no attempt is spen
   expect(ended.flatMap(({ stages }) => stages.map(({ attempts }) => attempts)).every((n) => n <= 1)).toBe(true);
 });
 
-/** A client whose api is being replaced tries again with its idempotency key, so that one request is one record. */
-async function submitPatiently(): Promise<Resource> {
-  const { photo, question } = await nextPhoto();
-  const fields = { question, locale: 'en' as const, idempotencyKey: question };
-  for (;;) {
-    try {
-      const { id } = await submitPhoto(system.apiUrl, photo, fields);
-      await followRequest(system.apiUrl, id, () => undefined);
-      return await getResource(system.apiUrl, id);
-    } catch (error) {
-      const away = isConnectionError(error) || (error instanceof ApiError && error.status === 503);
-      if (!away) throw error;
-      await delay(100);
-    }
-  }
-}
-
 test('no app logs the question', () => {
   const written = Object.values(lines).flat().join('\n');
   expect(written.length).toBeGreaterThan(1000);
   expect(written).not.toContain('Where does this go?');
+});
+
+test('every curl line of the README works as it is printed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'bunri-readme-'));
+  await writeFile(join(folder, 'my-photo.jpg'), (await nextPhoto()).photo);
+  // Told to curl without a word on its command line: fail where the answer is no success, and say what it was.
+  await writeFile(join(folder, '.curlrc'), 'fail-with-body\nsilent\nshow-error\nmax-time = 60\n');
+  const env = { PATH: process.env['PATH'], CURL_HOME: folder, API: system.apiUrl };
+  const curls = await curlsOfReadme();
+  expect(curls.length).toBeGreaterThan(4);
+  for (const curl of curls) {
+    const { photo, question } = await nextPhoto();
+    const { id } = (await client.submit(photo, { question, locale: 'en' })).resource;
+    // What is canceled has to be open still.
+    if (!curl.includes('/cancel')) await client.wait(id);
+    const command = curl.replaceAll('<id>', id);
+    const ran = await promisify(execFile)('sh', ['-c', command], { env, cwd: folder }).catch((error: unknown) => error);
+    expect({ command, ran }).toEqual({ command, ran: { stdout: expect.any(String), stderr: '' } });
+  }
+  await rm(folder, { recursive: true });
 });

@@ -24,6 +24,8 @@ export interface SystemOptions {
    * model and guidance from the rules alone. Default `simulator`.
    */
   readonly withoutKey?: 'simulator' | 'built-in';
+  /** Starts a worker of `vision.local` too, for requests that name the local model. Default false. */
+  readonly local?: boolean;
   /** Keeps the data of embedded servers; without it they keep nothing. */
   readonly dataDir?: string;
   /** Latency of the model API simulator in ms, from and to. */
@@ -44,6 +46,17 @@ export interface LaunchOptions {
   readonly env?: Environment;
 }
 
+/** What makes a vision worker serve the queue of the local model. */
+const localLook: LaunchOptions = {
+  env: {
+    VISION_QUEUE: 'vision.local',
+    VISION_MODEL: 'local',
+    VISION_FALLBACKS: undefined,
+    VISION_MODELS: undefined,
+    CONCURRENCY: undefined,
+  },
+};
+
 export interface BunriSystem {
   readonly apiUrl: string;
   readonly redis: { url: string; prefix: string; embedded: boolean };
@@ -54,6 +67,8 @@ export interface BunriSystem {
   readonly modelApiUrl: string | undefined;
   /** One process an app, by its name; a replaced one stands here after `restart`. */
   readonly apps: Map<AppName, RunningProcess>;
+  /** The worker of `vision.local`, where one was asked for. */
+  readonly localWorker: RunningProcess | undefined;
   /** Probe origin of each app. */
   readonly probes: Map<AppName, string>;
   /** Starts an app again with the same settings, as an orchestrator would after its end. */
@@ -86,7 +101,17 @@ export async function startSystem(options: SystemOptions): Promise<BunriSystem> 
 }
 
 async function start(
-  { env, dataDir, latency, seed, withoutKey, bundled = false, launch: launchOf = () => ({}), onLine }: SystemOptions,
+  {
+    env,
+    dataDir,
+    latency,
+    seed,
+    withoutKey,
+    local = false,
+    bundled = false,
+    launch: launchOf = () => ({}),
+    onLine,
+  }: SystemOptions,
   stops: Release[],
   stop: BunriSystem['stop'],
 ): Promise<BunriSystem> {
@@ -126,11 +151,16 @@ async function start(
   const ports = new Map<AppName, number>([['api', apiPort]]);
   for (const app of appNames.slice(1)) ports.set(app, await freePort());
   const apps = new Map<AppName, RunningProcess>();
-  const launches = await Promise.allSettled(
-    [...ports].map(async ([app, port]) => {
+  let localWorker: RunningProcess | undefined;
+  const startLocal = async () => {
+    if (local) localWorker = await launch('vision-worker', await freePort(), localLook);
+  };
+  const launches = await Promise.allSettled([
+    ...[...ports].map(async ([app, port]) => {
       apps.set(app, await launch(app, port));
     }),
-  );
+    startLocal(),
+  ]);
   // Not before all have come up or failed: what comes up later would be stopped by nobody.
   for (const each of launches) if (each.status === 'rejected') throw each.reason;
   return {
@@ -140,6 +170,7 @@ async function start(
     simulator: model.simulator,
     modelApiUrl: model.url,
     apps,
+    localWorker,
     probes: new Map([...ports].map(([app, port]) => [app, `http://127.0.0.1:${port}`])),
     restart: async (app, more) => {
       const running = await launch(app, ports.get(app) ?? (await freePort()), more);

@@ -74,6 +74,12 @@ const resource: Resource = {
   cached: false,
   degraded: false,
   replay_of: null,
+  models: null,
+  region: null,
+  metadata: null,
+  webhook_url: null,
+  batch: null,
+  trace_id: null,
   error: null,
 };
 const submission = { key: 'one key', photo: new Uint8Array([1]), question: 'where?' };

@@ -102,8 +102,8 @@ export function createPatientClient(options: ClientOptions) {
 
     /** @throws Refused with code `already_ended`. */
     async cancel(id: string): Promise<Resource> {
-      const ask = { method: 'DELETE' };
-      return await patiently(async () => await request(`/v1/classifications/${id}`, ask), readResource);
+      const ask = { method: 'POST' };
+      return await patiently(async () => await request(`/v1/classifications/${id}/cancel`, ask), readResource);
     },
 
     /**

@@ -1,7 +1,7 @@
 // A process that plays the stages of many requests: it makes their records' transitions at a given rate.
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { stageOrder, type StageName } from '@bunri/queue-contracts';
+import { stageOrder, type UsualStage } from '@bunri/queue-contracts';
 import { createRecordStore, newRequestId, type RecordStore } from '@bunri/runtime';
 import { seededRandom } from '@bunri/testkit';
 import { eventsOf, journeyOf, sharedNow, shuffledTurns, type Step } from './journey.ts';
@@ -32,7 +32,7 @@ let store: RecordStore | undefined;
 let present: Crowd | undefined;
 const outputs = new Map(stageOrder.map((stage) => [stage, fixtureOutput(stage)]));
 
-function fixtureOutput(stage: StageName): unknown {
+function fixtureOutput(stage: UsualStage): unknown {
   const file = new URL(`../../../queue-contracts/fixtures/${stage}.v1.json`, import.meta.url);
   return (JSON.parse(readFileSync(file, 'utf8')) as { output: unknown }).output;
 }

@@ -1,9 +1,9 @@
-import { finalStage, stageOrder, type StageName } from '@bunri/queue-contracts';
+import { finalStage, stageOrder, type UsualStage } from '@bunri/queue-contracts';
 
 /** One transition of a request's record, as a worker would make it. */
 export interface Step {
   readonly act: 'start' | 'delta' | 'finish';
-  readonly stage: StageName;
+  readonly stage: UsualStage;
   /** How many events it writes. */
   readonly events: number;
 }

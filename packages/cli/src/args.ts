@@ -8,11 +8,8 @@ import {
   type StageName,
 } from '@bunri/queue-contracts';
 import { matchesAll, type DeadLetterFilter, type RetryOptions } from '@bunri/runtime';
-
-/** A command that was not understood; told with the exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+import { UsageError } from './command.ts';
+import { nearest } from './program.ts';
 
 /** `parseArgs` that says in a UsageError what it does not understand. */
 export function parse<const Options extends ParseArgsOptionsConfig>(args: string[], options: Options) {
@@ -21,7 +18,9 @@ export function parse<const Options extends ParseArgsOptionsConfig>(args: string
   } catch (error) {
     // Its messages are for people, their second sentence for programmers.
     const [message = ''] = (error instanceof Error ? error.message : String(error)).split('. ');
-    throw new UsageError(message, { cause: error });
+    const [, unknown] = /Unknown option '--?([\w-]+)/.exec(message) ?? [];
+    const meant = unknown === undefined ? undefined : nearest(unknown, Object.keys(options));
+    throw new UsageError(meant === undefined ? message : `${message}; did you mean --${meant}?`, { cause: error });
   }
 }
 
@@ -92,10 +91,17 @@ export function toCount(option: string, text: string, most: number): number {
   throw new UsageError(`${option} takes a whole number from 1 to ${most}, not ${text}`);
 }
 
+/** A length of time such as `90d`, `24h` or `0s`, in ms. */
+export function toDuration(option: string, text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined) return Number(count) * unitMs[unit as keyof typeof unitMs];
+  throw new UsageError(`${option} takes a length of time such as 30m, 24h or 90d, not ${text}`);
+}
+
 const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `2h` is two hours ago; otherwise a date, in UTC where it names no zone. */
-function toTime(option: string, text: string, now: number): number {
+export function toTime(option: string, text: string, now: number): number {
   const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   if (count !== undefined) return now - Number(count) * unitMs[unit as keyof typeof unitMs];
   const zoned = /(?:[zZ]|[+-]\d\d:?\d\d)$/.test(text) || !text.includes('T') ? text : `${text}Z`;
@@ -106,7 +112,7 @@ function toTime(option: string, text: string, now: number): number {
   );
 }
 
-function oneOf<Word extends string>(option: string, text: string, words: readonly Word[]): Word {
+export function oneOf<Word extends string>(option: string, text: string, words: readonly Word[]): Word {
   const found = words.find((word) => word === text);
   if (found !== undefined) return found;
   throw new UsageError(`${option} takes one of ${words.join(', ')}, not ${text}`);

@@ -1,19 +1,12 @@
 import { compareReplay, startReplay, type Operator, type ReplayRefusal } from '@bunri/runtime';
-import { onlyId, parse, toCount } from './queuectl-args.ts';
-import { describeDiff, describeRequest } from './queuectl-print.ts';
-import type { Command, CommandIo } from './queuectl-command.ts';
+import { audited } from '../acting.ts';
+import { onlyId, parse, toCount } from '../args.ts';
+import type { Command, CommandIo } from '../command.ts';
+import { asJson } from '../table.ts';
+import { describeDiff } from './diff-print.ts';
+import { notFound } from './show.ts';
 
 const flag = { type: 'boolean', default: false } as const;
-
-export const showFlow: Command = async (args, io, open) => {
-  const { values, positionals } = parse(args, { json: flag, 'show-question': flag });
-  const id = onlyId(positionals);
-  const { inspector } = await open();
-  const found = await inspector.inspect(id, { question: values['show-question'] });
-  if (!found) throw notFound(id);
-  for (const line of values.json ? [JSON.stringify(found, null, 2)] : describeRequest(found)) io.out(line);
-  return 0;
-};
 
 const refusals: Record<ReplayRefusal, string> = {
   open: 'it has not ended; cancel it or wait',
@@ -30,25 +23,28 @@ export const replayRequest: Command = async (args, io, open) => {
   });
   const original = onlyId(positionals);
   const operator = await open();
-  const started = await startReplay(operator, original, {
+  const how = {
     visionModel: values['vision-model'],
     llmModel: values['llm-model'],
     deadlineMs: toCount('--deadline', values.deadline, 86_400) * 1000,
+  };
+  const started = await audited(operator, io, { action: 'requests.replay', target: original }, async () => {
+    const result = await startReplay(operator, original, how);
+    if (result.outcome === 'gone') throw notFound(original);
+    if (result.outcome === 'refused') throw new Error(`${original} cannot be replayed: ${refusals[result.reason]}`);
+    return { result, facts: { replay_id: result.record.request.id } };
   });
-  if (started.outcome === 'gone') throw notFound(original);
-  if (started.outcome === 'refused') throw new Error(`${original} cannot be replayed: ${refusals[started.reason]}`);
   const { id } = started.record.request;
-  if (!started.queued)
-    io.err('queuectl: its jobs could not be queued now; the scheduler queues them within two minutes');
+  if (!started.queued) io.err('bunri: its jobs could not be queued now; the scheduler queues them within two minutes');
   if (!values.wait) {
-    if (values.json) io.out(JSON.stringify({ id, replay_of: original, queued: started.queued }, null, 2));
-    else io.out(`Replay ${id} was accepted. When it has ended: diff ${id}`);
+    if (values.json) io.out(asJson({ id, replay_of: original, queued: started.queued }));
+    else io.out(`Replay ${id} was accepted. When it has ended: queues diff ${id}`);
     return 0;
   }
   io.err(`Replay ${id}`);
   const end = await operator.openFeed().follow(id, 0, ({ type, data }) => tell(io, type, data), io.signal);
   if (end === 'left') {
-    io.err(`queuectl: no longer waiting; the replay goes on, and diff ${id} compares it`);
+    io.err(`bunri: no longer waiting; the replay goes on, and queues diff ${id} compares it`);
     return 1;
   }
   const code = await compare(operator, id, values.json, io);
@@ -67,7 +63,7 @@ export const diffReplay: Command = async (args, io, open) => {
   return await compare(await open(), id, values.json, io);
 };
 
-async function compare({ records }: Operator, id: string, asJson: boolean, io: CommandIo): Promise<number> {
+async function compare({ records }: Operator, id: string, json: boolean, io: CommandIo): Promise<number> {
   const comparison = await compareReplay(records, id);
   switch (comparison.outcome) {
     case 'gone':
@@ -79,12 +75,7 @@ async function compare({ records }: Operator, id: string, asJson: boolean, io: C
     case 'original_gone':
       throw new Error(`${comparison.original}, which it repeats, is past its retention`);
     case 'compared':
-      for (const line of asJson ? [JSON.stringify(comparison.diff, null, 2)] : describeDiff(comparison.diff))
-        io.out(line);
+      for (const line of json ? [asJson(comparison.diff)] : describeDiff(comparison.diff)) io.out(line);
       return 0;
   }
-}
-
-function notFound(id: string): Error {
-  return new Error(`there is no request ${id}, or it is past its retention`);
 }
