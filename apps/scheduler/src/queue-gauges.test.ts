@@ -32,10 +32,17 @@ async function submit(priority: 'interactive' | 'batch', owner = 'test'): Promis
   await flows.add({ ...request, turn });
 }
 
+test('what has not been measured yet is not told as 0, from which it would seem to grow', async () => {
+  const names = ['bunri_open_requests', 'bunri_dead_letters', 'bunri_spending_today_usd', 'bunri_redis_keys'];
+  expect(await Promise.all(names.map(async (name) => await gauge(name)))).toEqual(names.map(() => undefined));
+  await gauges.refresh();
+  expect(await Promise.all(names.slice(0, 2).map(async (name) => await gauge(name)))).toEqual([0, 0]);
+});
+
 test('every queue of the stages and of the scheduler is exported', async () => {
   const states = await gauges.refresh();
   expect(states.map(({ queue }) => queue)).toEqual(watchedQueues);
-  expect(watchedQueues).toEqual(['preprocess', 'vision', 'rag', 'llm', 'watch', 'maintenance']);
+  expect(watchedQueues).toEqual(['preprocess', 'vision', 'vision.local', 'rag', 'llm', 'watch', 'maintenance']);
   expect(await gauge('bunri_queue_oldest_seconds', { queue: 'vision' })).toBe(0);
 });
 
@@ -81,9 +88,34 @@ test('each worker of a queue is counted once, as long as it lives', async () => 
   const options = { connection: world.redis, prefix: world.prefix };
   const workers = [1, 2].map(() => new Worker('rag', async () => await Promise.resolve(), options));
   for (const worker of workers) await worker.waitUntilReady();
-  const [, , rag, llm] = await gauges.refresh();
+  const [, , , rag, llm] = await gauges.refresh();
   expect([rag?.workers, llm?.workers]).toEqual([2, 0]);
   await Promise.all(workers.map(async (worker) => await worker.close()));
   await gauges.refresh();
   expect(await gauge('bunri_queue_workers', { queue: 'rag' })).toBe(0);
+});
+
+test('the age and the number of waiting jobs are told apart by class', async () => {
+  await submit('batch');
+  clock += 40_000;
+  await submit('interactive');
+  clock += 20_000;
+  await gauges.refresh();
+  const of = async (name: string, priority: string) =>
+    await gauge(`bunri_queue_class_${name}`, { queue: 'preprocess', class: priority });
+  expect([await of('oldest_seconds', 'interactive'), await of('oldest_seconds', 'batch')]).toEqual([20, 60]);
+  expect([await of('jobs', 'interactive'), await of('jobs', 'batch')]).toEqual([1, 1]);
+});
+
+test('a queue that an operator has paused, or that waits for a rate limit, is seen', async () => {
+  const queue = new Queue('vision', { connection: world.redis, prefix: world.prefix });
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_paused', { queue: 'vision' })).toBe(0);
+  expect(await gauge('bunri_queue_rate_limit_seconds', { queue: 'vision' })).toBe(0);
+  await queue.pause();
+  await queue.rateLimit(60_000);
+  await queue.close();
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_paused', { queue: 'vision' })).toBe(1);
+  expect(await gauge('bunri_queue_rate_limit_seconds', { queue: 'vision' })).toBeGreaterThan(30);
 });

@@ -2,7 +2,10 @@ import { Queue, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { firstPriority, jobDataSchema, stageNames, stages } from '@bunri/queue-contracts';
 import { createKeys, oncePerMessage, type Logger, type Metrics } from '@bunri/runtime';
+import { createEndedRequests } from './ended-requests.ts';
+import { createRedisGauges } from './redis-gauges.ts';
 import { schedules } from './schedules.ts';
+import { createEventStreamGauges, createOutboxGauges, createSpendingGauges } from './store-gauges.ts';
 
 export interface QueueState {
   readonly queue: string;
@@ -26,6 +29,13 @@ const firstOfBatch = firstPriority.batch * priorityScale;
  * oldest far behind where the class has come to: among the first few is the oldest of all.
  */
 const looked = 20;
+/** Where the jobs of each class stand, as ranges of scores. */
+const classRanges = [
+  ['interactive', '-inf', `(${firstOfBatch}`],
+  ['batch', String(firstOfBatch), '+inf'],
+] as const;
+/** What BullMQ writes into a limiter's key to stop a queue; below it the key counts jobs. */
+const stopped = Number.MAX_SAFE_INTEGER;
 /** BullMQ itself is some ms late with a delayed job. */
 const overdueMs = 1_000;
 
@@ -42,6 +52,7 @@ export function createQueueGauges(options: {
   const queues = watchedQueues.map((name) => new Queue(name, { connection: redis, prefix }));
   const onError = oncePerMessage((error) => log.warn('queue trouble', { error }));
   for (const queue of queues) queue.on('error', onError);
+  const onMeasureError = oncePerMessage((error) => log.warn('a gauge could not be refreshed', { error }));
 
   /** Since when a job could have been taken. A stage's job is as old as its request, but ready only since the stage before. */
   async function readySince(job: Job | undefined): Promise<number> {
@@ -51,14 +62,27 @@ export function createQueueGauges(options: {
     return readyAt === null ? job.timestamp + (job.opts.delay ?? 0) : Number(readyAt);
   }
 
+  /** Of the jobs of any class; what each class has is exported on the way. */
   async function oldestReadySince(queue: Queue): Promise<number> {
     const prioritized = queue.toKey('prioritized');
-    const ids = [
-      ...(await redis.zrangebyscore(prioritized, '-inf', `(${firstOfBatch}`, 'LIMIT', 0, looked)),
-      ...(await redis.zrangebyscore(prioritized, firstOfBatch, '+inf', 'LIMIT', 0, looked)),
-    ];
-    const heads = [(await queue.getWaiting(0, 0))[0], ...(await Promise.all(ids.map((id) => queue.getJob(id))))];
-    return Math.min(...(await Promise.all(heads.map(readySince))));
+    const times = [await readySince((await queue.getWaiting(0, 0))[0])];
+    for (const [name, from, to] of classRanges) {
+      const labels = { queue: queue.name, class: name };
+      const ids = await redis.zrangebyscore(prioritized, from, to, 'LIMIT', 0, looked);
+      const jobs = await Promise.all(ids.map(async (id) => await queue.getJob(id)));
+      const oldest = Math.min(now(), ...(await Promise.all(jobs.map(readySince))));
+      metrics.queueClassJobs.set(labels, await redis.zcount(prioritized, from, to));
+      metrics.queueClassOldestSeconds.set(labels, (now() - oldest) / 1000);
+      times.push(oldest);
+    }
+    return Math.min(...times);
+  }
+
+  /** For how long a queue gives out nothing by the rate limit, ms. */
+  async function rateLimitedMs(queue: Queue): Promise<number> {
+    const key = queue.toKey('limiter');
+    const isStopped = Number((await redis.get(key)) ?? 0) >= stopped;
+    return isStopped ? Math.max(0, await redis.pttl(key)) : 0;
   }
 
   async function measure(queue: Queue): Promise<QueueState> {
@@ -69,11 +93,28 @@ export function createQueueGauges(options: {
     metrics.queueWorkers.set(labels, workers);
     metrics.queueOldestSeconds.set(labels, Math.max(0, now() - (await oldestReadySince(queue))) / 1000);
     metrics.queueOverdueDelayed.set(labels, await queue.getDelayedCount(now() - overdueMs));
+    metrics.queuePaused.set(labels, (await queue.isPaused()) ? 1 : 0);
+    metrics.queueRateLimitSeconds.set(labels, (await rateLimitedMs(queue)) / 1000);
     return { queue: queue.name, waiting: (counts['waiting'] ?? 0) + (counts['prioritized'] ?? 0), workers };
+  }
+
+  const measuredBeside = [
+    createEndedRequests({ redis, keys, metrics, ...(options.now ? { now } : {}) }),
+    createRedisGauges({ redis, metrics }),
+    createSpendingGauges({ redis, keys, metrics, now }),
+    createEventStreamGauges({ redis, keys, metrics }),
+    createOutboxGauges({ redis, keys, metrics, now }),
+  ];
+
+  /** A managed Redis may refuse a command of theirs; the queues are watched all the same. */
+  async function measureBeside(): Promise<void> {
+    for (const end of await Promise.allSettled(measuredBeside.map(async (measure) => await measure())))
+      if (end.status === 'rejected') onMeasureError(toError(end.reason));
   }
 
   return {
     async refresh(): Promise<QueueState[]> {
+      await measureBeside();
       metrics.openRequests.set(await redis.zcard(keys.deadlines));
       metrics.deadLetters.set(await redis.zcard(keys.dead));
       return await Promise.all(queues.map(measure));
@@ -83,4 +124,8 @@ export function createQueueGauges(options: {
       await Promise.all(queues.map(async (queue) => await queue.close()));
     },
   };
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }

@@ -117,6 +117,11 @@ test('a task that fails is tried three times, and each run is counted', async ()
   expect(await metric('bunri_schedule_last_success_timestamp_seconds')).not.toContain('task="task"');
 });
 
+test('a task that has not run yet is shown with 0 failures, from which an increase is seen', async () => {
+  await startScheduler({ tick: async () => await Promise.resolve({}) });
+  expect(await metric('bunri_schedule_runs_total')).toContain('task="tick",outcome="failed",app="test"} 0');
+});
+
 test('the time of the last success outlives the process', async () => {
   const life = await startScheduler({ task: async () => await Promise.resolve({ done: 1 }) }, yearly);
   await runNow('task');

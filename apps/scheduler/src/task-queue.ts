@@ -37,6 +37,9 @@ export interface TaskQueue {
 export async function serveTasks(options: TaskQueueOptions): Promise<TaskQueue> {
   const { redis, prefix, log, graceMs, stalledCheckMs = defaultStalledCheckMs, reconcileEveryMs = 60_000 } = options;
   const stopping = new AbortController();
+  // Shown before there are any: an increase is seen only from a value on.
+  for (const task of Object.keys(options.schedules))
+    for (const outcome of ['completed', 'failed']) options.metrics.scheduleRuns.inc({ task, outcome }, 0);
   const queue = new Queue(options.queue, { connection: redis, prefix });
   const worker = new Worker(options.queue, async (job) => await runTask(options, job, stopping.signal), {
     connection: redis,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { createRecordStore, type Storage } from '@bunri/runtime';
-import { dailyDocumentSchema, dailyKey } from '../daily-document.ts';
+import { dailyDocumentSchema } from '@bunri/queue-contracts';
+import { createRecordStore, dailyCsv, dailyKey, type Storage } from '@bunri/runtime';
 import { openBucket, openWorld, sampleRequest, sampleRun, type World } from '../fixture.ts';
 import { dailyStatistics } from './daily-statistics.ts';
 
@@ -45,6 +45,8 @@ test('the day before, in Seoul, is written to Redis and to the bucket', async ()
   expect(document?.requests).toMatchObject({ accepted: 2, canceled: 2, completed: 0 });
   const archived = await storage.getBytes('statistics/2026-11-21.json');
   expect(JSON.parse(Buffer.from(archived ?? []).toString())).toEqual(document);
+  const csv = await storage.getBytes('statistics/2026-11-21.csv');
+  expect(Buffer.from(csv ?? []).toString()).toBe(dailyCsv(document ? [document] : []));
 });
 
 test('running again changes nothing', async () => {

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
-import { dayInSeoul, type Keys, type Storage } from '@bunri/runtime';
-import { dailyKey, dailyObjectKey, summariseDay } from '../daily-document.ts';
+import { dailyCsv, dailyKey, dailyObjectKey, dayInSeoul, summariseDay, type Keys, type Storage } from '@bunri/runtime';
 import type { Task } from '../task.ts';
 
 export interface DailyStatisticsDeps {
@@ -15,15 +14,17 @@ const dayMs = 24 * 3600 * 1000;
 const catchUpDays = 7;
 
 /**
- * Writes the document of the day before the tick to Redis and to the bucket, and those of the week before it that are
- * missing. Seoul has no daylight saving time, so that the day before is 24 hours earlier.
+ * Writes the document of the day before the tick to Redis and to the bucket, there as CSV too, and those of the week before
+ * it that are missing. Seoul has no daylight saving time, so that the day before is 24 hours earlier.
  */
 export function dailyStatistics({ redis, keys, prefix, storage }: DailyStatisticsDeps): Task {
   async function write(day: string, signal: AbortSignal): Promise<void> {
-    const document = JSON.stringify(summariseDay(day, await redis.hgetall(keys.statistics(day))));
+    const document = summariseDay(day, await redis.hgetall(keys.statistics(day)));
+    const text = JSON.stringify(document);
+    await storage.put(dailyObjectKey(day, 'csv'), Buffer.from(dailyCsv([document])), 'text/csv', signal);
+    await storage.put(dailyObjectKey(day), Buffer.from(text), 'application/json', signal);
     // Redis last: what is there has also been archived.
-    await storage.put(dailyObjectKey(day), Buffer.from(document), 'application/json', signal);
-    await redis.set(dailyKey(prefix, day), document);
+    await redis.set(dailyKey(prefix, day), text);
   }
 
   return async ({ scheduledAt, signal }) => {

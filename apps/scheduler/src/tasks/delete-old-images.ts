@@ -17,6 +17,8 @@ export function deleteOldImages(deps: DeleteOldImagesDeps): Task {
   const folders = [
     { folder: 'uploads/', kind: 'image', keptMs: retentionMs },
     { folder: 'images/', kind: 'image', keptMs: retentionMs },
+    // Rows and results of batches, which name the images.
+    { folder: 'batches/', kind: 'batch', keptMs: retentionMs },
     { folder: 'feedback/', kind: 'feedback', keptMs: feedbackRetentionMs },
   ];
   return async ({ signal }) => {

@@ -36,11 +36,11 @@ async function jobCount(): Promise<number> {
   return count;
 }
 
-const nothing = { overdue: 0, without_flow: 0, requeued: 0, woken: 0, raised: 0, without_record: 0 };
+const nothing = { overdue: 0, without_flow: 0, requeued: 0, without_look: 0, woken: 0, raised: 0, without_record: 0 };
 
-test('a request past its deadline fails with a typed error, once', async () => {
+test('a request past its deadline fails with a typed error, once, and whoever wants to know is told', async () => {
   const { records, metrics } = world;
-  const request = sampleRequest();
+  const request = sampleRequest({ webhookUrl: 'https://example.com/' });
   await records.accept(request);
   await flows.add(request);
 
@@ -48,8 +48,9 @@ test('a request past its deadline fails with a typed error, once', async () => {
   expect(await sweepIn(121_000)).toEqual({ ...nothing, overdue: 1 });
   expect(await sweepIn(121_000)).toEqual(nothing);
   expect(await records.get(request.id)).toMatchObject({ status: 'failed', error: { code: 'deadline_exceeded' } });
-  const events = await records.events(request.id, 0);
-  expect(events.map(({ type }) => type)).toEqual(['accepted', 'failed']);
+  expect((await records.events(request.id, 0)).map(({ type }) => type)).toEqual(['accepted', 'failed']);
+  const told = await records.redis.zrange(records.keys.outbox, 0, '-1');
+  expect(told).toEqual([`classification.failed ${request.id} 2`]);
   expect(await metrics.registry.getSingleMetricAsString('bunri_swept_total')).toContain(
     'found="overdue",app="test"} 1',
   );
@@ -205,4 +206,95 @@ test('a request that goes on while the sweep looks at it is not queued again', a
   const task = sweep({ records: { ...records, get }, flows, prefix, metrics: world.metrics, now });
   expect(await task(sampleRun())).toEqual(nothing);
   expect(await records.get(id)).toMatchObject({ generation: 0, stages: { llm: { lost: 0 } } });
+});
+
+/** A request that two look at, of which `done` has its answer, with its flow in BullMQ as given. */
+async function halfLooked(
+  done: 'vision' | 'vision.local',
+  change: (job: (stage: StageName) => string) => Promise<unknown>,
+) {
+  const { records, prefix } = world;
+  const request = sampleRequest({ models: ['gpt-5', 'local'] });
+  await records.accept(request);
+  await flows.add({ ...request, looks: ['vision', 'vision.local'] });
+  for (const stage of ['preprocess', done] as const) {
+    const run = { id: request.id, stage, token: 'a' };
+    await records.start(run);
+    await records.finish(run, { output: { n: 1 }, durationMs: 1, cached: false });
+  }
+  const job = (stage: StageName) => `${prefix}:${stage}:${stageJobId(request.id, stage)}`;
+  await change(job);
+  return request.id;
+}
+
+test('where no worker comes to look beside the API, the request goes on without, and whoever comes too late changes nothing', async () => {
+  const { records, redis, prefix } = world;
+  let key = '';
+  const id = await halfLooked('vision', async (job) => await Promise.resolve((key = job('vision.local'))));
+  expect(await sweepIn(20_000)).toEqual(nothing);
+  expect(await sweepIn(35_000)).toEqual({ ...nothing, without_look: 1 });
+  expect(await redis.exists(key)).toBe(0);
+  // BullMQ hands rag on once nothing is left that it waits for.
+  expect(await redis.smembers(`${prefix}:rag:${stageJobId(id, 'rag')}:dependencies`)).not.toContain(key);
+  expect(await records.get(id)).toMatchObject({
+    status: 'running',
+    stages: { 'vision.local': { status: 'failed', failure: { code: 'stage_timeout' } } },
+  });
+  expect(await records.start({ id, stage: 'vision.local', token: 'b' })).toEqual({ outcome: 'done' });
+});
+
+test('a death between giving a look up and removing its job is made good by the next sweep', async () => {
+  const { records, redis } = world;
+  let key = '';
+  const id = await halfLooked('vision', async (job) => await Promise.resolve((key = job('vision.local'))));
+  await records.giveUp(
+    { id, stage: 'vision.local' },
+    { code: 'stage_timeout', message: 'late', stage: 'vision.local', retryable: true },
+  );
+  expect(await sweepIn(35_000)).toEqual({ ...nothing, without_look: 1 });
+  expect(await redis.exists(key)).toBe(0);
+});
+
+test('a look that a worker holds is left to it', async () => {
+  await halfLooked('vision', async (job) => await world.redis.set(`${job('vision.local')}:lock`, 'held'));
+  expect(await sweepIn(35_000)).toEqual(nothing);
+});
+
+test('a look that comes while the sweep is at it counts, and its job is left to its worker', async () => {
+  const { redis, prefix, metrics } = world;
+  const id = await halfLooked('vision', async () => await Promise.resolve());
+  const now = () => Date.now() + 35_000;
+  const records = createRecordStore({ redis, prefix, now });
+  const run = { id, stage: 'vision.local', token: 'b' } as const;
+  const giveUp: typeof records.giveUp = async (...args) => {
+    await records.start(run);
+    await records.finish(run, { output: { n: 1 }, durationMs: 1, cached: false });
+    return await records.giveUp(...args);
+  };
+  expect(await sweep({ records: { ...records, giveUp }, flows, prefix, metrics, now })(sampleRun())).toEqual(nothing);
+});
+
+test('the API may take its time, until the next sweep would be too late', async () => {
+  const id = await halfLooked('vision.local', async () => await Promise.resolve());
+  expect(await sweepIn(40_000)).toEqual(nothing);
+  expect(await sweepIn(60_000)).toEqual({ ...nothing, without_look: 1 });
+  expect(await world.records.get(id)).toMatchObject({ stages: { vision: { failure: { code: 'stage_timeout' } } } });
+});
+
+test('a look whose job vanished while rag waits for it is queued again, and only it', async () => {
+  const { records, redis, prefix } = world;
+  const id = await halfLooked('vision', async (job) => await redis.del(job('vision.local')));
+  expect(await sweepIn(40_000)).toEqual({ ...nothing, requeued: 1 });
+  const names = await redis.keys(`${prefix}:*:${id}-*-r1`);
+  expect(new Set(names.map((name) => name.split(':')[1]))).toEqual(new Set(['llm', 'rag', 'vision.local']));
+  expect(await records.get(id)).toMatchObject({ generation: 1, stages: { 'vision.local': { lost: 1 } } });
+});
+
+test('a request whose rag has been handed on without one look is not queued again for it', async () => {
+  const id = await halfLooked('vision', async (job) => {
+    await world.redis.del(job('vision.local'));
+    await world.redis.zrem(`${world.prefix}:rag:waiting-children`, job('rag').split(':').at(-1) ?? '');
+  });
+  expect(await sweepIn(40_000)).toEqual(nothing);
+  expect(await world.records.get(id)).toMatchObject({ generation: 0 });
 });

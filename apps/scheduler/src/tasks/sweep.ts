@@ -25,12 +25,13 @@ export function sweep(deps: SweepDeps): Task {
   return async ({ signal, log }) => {
     const overdue = await closeOverdue(deps, signal);
     const unqueued = await repairUnqueued(deps, signal, log);
-    const requeued = await requeueStuck(deps, signal, log);
+    const { requeued, withoutLook } = await requeueStuck(deps, signal, log);
     const woken = await wakeWaiting(deps, signal);
     const report = {
       overdue: overdue.closed,
       without_flow: unqueued.repaired,
       requeued,
+      without_look: withoutLook,
       ...woken,
       without_record: overdue.dropped + unqueued.dropped,
     };

@@ -1,5 +1,5 @@
 import { Job, Queue } from 'bullmq';
-import { firstPriority, priorityOf, stageOrder, stages } from '@bunri/queue-contracts';
+import { firstPriority, priorityOf, stageNames, stages } from '@bunri/queue-contracts';
 import type { RecordStore } from '@bunri/runtime';
 
 /** No wait of ours is longer; one that is comes from a wrong clock. */
@@ -24,7 +24,7 @@ export async function wakeWaiting(
   signal: AbortSignal,
 ): Promise<{ woken: number; raised: number }> {
   let [woken, raised] = [0, 0];
-  for (const stage of stageOrder) {
+  for (const stage of stageNames) {
     signal.throwIfAborted();
     const queue = new Queue(stages[stage].queue, { connection: records.redis, prefix });
     try {
