@@ -1,0 +1,9 @@
+import type { AlertGroup } from './alert.ts';
+import { modelAlerts } from './alerts/models.ts';
+import { processAlerts } from './alerts/processes.ts';
+import { queueAlerts } from './alerts/queues.ts';
+import { requestAlerts } from './alerts/requests.ts';
+import { storeAlerts } from './alerts/stores.ts';
+
+/** Every alert; each group is a file of the chart. */
+export const alertGroups: readonly AlertGroup[] = [requestAlerts, queueAlerts, modelAlerts, storeAlerts, processAlerts];

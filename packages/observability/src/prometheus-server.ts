@@ -1,0 +1,95 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { freePort, killWithParent } from '@bunri/testkit';
+
+export interface Sample {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [time: number, value: string])[];
+}
+
+export interface Rule {
+  readonly name: string;
+  readonly health: string;
+  readonly lastError?: string;
+  readonly state: string;
+}
+
+export interface PrometheusServer {
+  /** The last minute of a query, a value for every four seconds, the last one of now. @throws with Prometheus's words when it cannot be evaluated. */
+  queryRange(query: string): Promise<readonly Sample[]>;
+  rules(): Promise<readonly Rule[]>;
+  stop(): Promise<void>;
+}
+
+/** For tests: a Prometheus that scrapes the targets, `host:port` each, twice a second, and knows the rule files. */
+export async function startPrometheus(options: {
+  readonly program: string;
+  readonly targets: readonly string[];
+  readonly ruleFiles: readonly string[];
+}): Promise<PrometheusServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'bunri-prometheus-'));
+  const port = await freePort();
+  const config = {
+    global: { scrape_interval: '500ms', scrape_timeout: '500ms', evaluation_interval: '1s' },
+    rule_files: options.ruleFiles,
+    scrape_configs: [{ job_name: 'bunri', static_configs: [{ targets: options.targets }] }],
+  };
+  await writeFile(join(folder, 'prometheus.yaml'), stringify(config));
+  const args = [
+    `--config.file=${join(folder, 'prometheus.yaml')}`,
+    `--storage.tsdb.path=${join(folder, 'data')}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+    '--log.level=warn',
+  ];
+  const child = spawn(options.program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  killWithParent(child);
+  let output = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output = (output + text).slice(-10_000)));
+  const exited = new Promise<void>((resolve) => {
+    child.once('error', (error) => {
+      output += error.message;
+      resolve();
+    });
+    child.once('close', () => resolve());
+  });
+
+  const url = `http://127.0.0.1:${port}`;
+  async function ask(path: string, body?: URLSearchParams): Promise<unknown> {
+    const answer = await fetch(`${url}/api/v1/${path}`, body ? { method: 'POST', body } : {});
+    const { status, data, error } = (await answer.json()) as { status: string; data: unknown; error?: string };
+    if (status !== 'success') throw new Error(error);
+    return data;
+  }
+
+  const server: PrometheusServer = {
+    async queryRange(query) {
+      const end = Date.now() / 1000;
+      const body = new URLSearchParams({ query, start: String(end - 60), end: String(end), step: '4' });
+      return ((await ask('query_range', body)) as { result: Sample[] }).result;
+    },
+    async rules() {
+      const { groups } = (await ask('rules')) as { groups: { rules: Rule[] }[] };
+      return groups.flatMap(({ rules }) => rules);
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+      await rm(folder, { recursive: true });
+    },
+  };
+  const isReady = async () => (await fetch(`${url}/-/ready`).catch(() => null))?.ok === true;
+  const giveUp = AbortSignal.timeout(30_000);
+  while (!(await isReady())) {
+    if (child.exitCode === null && !giveUp.aborted) {
+      await delay(50);
+      continue;
+    }
+    await server.stop();
+    throw new Error(`Prometheus did not start:\n${output}`);
+  }
+  return server;
+}
