@@ -9,6 +9,12 @@ so that no pod may reach a system without being configured for it, or the other 
 PORT: "8080"
 LOG_LEVEL: {{ $values.logLevel | quote }}
 GRACE_MS: {{ int64 $values.graceMs | quote }}
+{{- if $values.tracing.enabled }}
+TRACING: otlp
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ $values.tracing.endpoint | quote }}
+OTEL_TRACES_SAMPLER_ARG: {{ $values.tracing.sampleRatio | quote }}
+OTEL_SERVICE_NAME: {{ include "bunri.name" . }}
+{{- end }}
 {{- with .spec.concurrency }}
 CONCURRENCY: {{ int64 . | quote }}
 {{- end }}
@@ -48,6 +54,13 @@ VISION_MODEL: {{ $values.models.vision | quote }}
 {{- with $values.models.visionReasoningEffort }}
 VISION_REASONING_EFFORT: {{ . | quote }}
 {{- end }}
+{{- else if eq . "visionModels" }}
+{{- with $values.models.visionAllowed }}
+VISION_MODELS: {{ join "," . | quote }}
+{{- end }}
+{{- else if eq . "localVision" }}
+VISION_QUEUE: vision.local
+VISION_MODEL: local
 {{- else if eq . "llmModel" }}
 LLM_MODEL: {{ $values.models.llm | quote }}
 {{- else if eq . "contextBudget" }}
@@ -76,15 +89,24 @@ HOST: "0.0.0.0"
     "redis" (list "REDIS_URL")
     "storage" (list "S3_ACCESS_KEY_ID" "S3_SECRET_ACCESS_KEY")
     "modelApi" (.root.Values.modelApi.fallbackBaseUrl | empty | ternary (list "OPENAI_API_KEY") (list "OPENAI_API_KEY" "FALLBACK_API_KEY"))
-    "clientKeys" (list "API_KEYS") -}}
+    "webhooks" ($secrets.webhooks | empty | ternary (list) (list "WEBHOOK_SECRET_KEY"))
+    "clientKeys" ($secrets.clientKeys | empty | ternary (list) (list "API_KEYS")) -}}
+{{- $asksModelApi := include "bunri.asksModelApi" . -}}
 {{- range $need := .spec.needs }}
-{{- range index $variables $need }}
+{{- range ternary (list) (index $variables $need) (and (eq $need "modelApi") (not $asksModelApi)) }}
 - name: {{ . }}
   valueFrom:
     secretKeyRef:
       name: {{ index $secrets $need }}
       key: {{ . }}
 {{- end }}
+{{- end }}
+{{- if and .root.Values.tracing.enabled $secrets.tracing }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ $secrets.tracing }}
+      key: OTEL_EXPORTER_OTLP_HEADERS
 {{- end }}
 {{- end }}
 
@@ -109,16 +131,24 @@ HOST: "0.0.0.0"
     {{- end }}
   ports:
     - { port: {{ ternary 6379 (int64 $policy.redis.port) $root.Values.redis.enabled }}, protocol: TCP }
+    {{- if and $policy.redis.sentinelPort (not $root.Values.redis.enabled) }}
+    - { port: {{ int64 $policy.redis.sentinelPort }}, protocol: TCP }
+    {{- end }}
 {{- else if eq . "storage" }}
 {{ include "bunri.egressTo" (dict "to" $policy.storage.to "url" $root.Values.storage.endpoint) }}
-{{- else if eq . "modelApi" }}
+{{- else if and (eq . "modelApi") (include "bunri.asksModelApi" $) }}
 {{ include "bunri.egressTo" (dict "to" $policy.modelApi.to "url" $root.Values.modelApi.baseUrl) }}
 {{- with $root.Values.modelApi.fallbackBaseUrl }}
 {{ include "bunri.egressTo" (dict "to" $policy.fallbackApi.to "url" .) }}
 {{- end }}
+{{- else if and (eq . "webhooks") $root.Values.secrets.webhooks }}
+{{ include "bunri.egressTo" (dict) }}
 {{- else if and (eq . "imageUrls") $policy.imageUrls.enabled }}
 {{ include "bunri.egressTo" (dict) }}
 {{- end }}
+{{- end }}
+{{- if $root.Values.tracing.enabled }}
+{{ include "bunri.egressTo" (dict "to" $policy.tracing.to "url" $root.Values.tracing.endpoint) }}
 {{- end }}
 {{- end }}
 

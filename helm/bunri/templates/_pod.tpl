@@ -44,7 +44,7 @@ spec:
       type: RuntimeDefault
   containers:
     - name: {{ include "bunri.app" . }}
-      image: {{ printf "%s/%s:%s" $image.registry (include "bunri.app" .) ($image.tag | default .root.Chart.AppVersion) | quote }}
+      image: {{ printf "%s/%s:%s" $image.registry (.spec.app | default (include "bunri.app" .)) ($image.tag | default .root.Chart.AppVersion) | quote }}
       imagePullPolicy: {{ $image.pullPolicy }}
       ports:
         - name: http
@@ -55,6 +55,10 @@ spec:
       env:
         - name: NODE_OPTIONS
           value: --max-old-space-size={{ include "bunri.heapMb" . }} --max-semi-space-size=4
+        {{- with .root.Values.trust.caSecret }}
+        - name: NODE_EXTRA_CA_CERTS
+          value: /etc/bunri/trust/ca.crt
+        {{- end }}
         {{- include "bunri.secretEnv" . | trim | nindent 8 }}
       resources:
         {{- toYaml .spec.resources | nindent 8 }}
@@ -90,7 +94,19 @@ spec:
       volumeMounts:
         - name: tmp
           mountPath: /tmp
+        {{- with .root.Values.trust.caSecret }}
+        - name: trust
+          mountPath: /etc/bunri/trust
+          readOnly: true
+        {{- end }}
   volumes:
+    {{- with .root.Values.trust.caSecret }}
+    - name: trust
+      secret:
+        secretName: {{ . }}
+        items:
+          - { key: ca.crt, path: ca.crt }
+    {{- end }}
     - name: tmp
       emptyDir:
         sizeLimit: 64Mi

@@ -27,6 +27,8 @@ export const sampleSecrets: Record<string, string> = {
   S3_SECRET_ACCESS_KEY: 'secret',
   OPENAI_API_KEY: 'secret',
   FALLBACK_API_KEY: 'secret',
+  WEBHOOK_SECRET_KEY: Buffer.alloc(32).toString('base64'),
+  OTEL_EXPORTER_OTLP_HEADERS: 'x-api-key=secret',
   API_KEYS: JSON.stringify([{ id: 'one', sha256: '0'.repeat(64), owner: 'one', scopes: ['submit', 'read'] }]),
 };
 

@@ -55,6 +55,17 @@ describe('the ways out of a pod', () => {
     expect(closed?.egress?.map(edgeOf)).not.toContain('public:443');
   });
 
+  test('of the api to public addresses are open once it has the key for webhooks', () => {
+    const some = policiesOf(
+      render({
+        secrets: { webhooks: 'bunri-webhooks' },
+        storage: { endpoint: 'http://s3.storage:9000' },
+        networkPolicy: { storage: { to: [storage] } },
+      }),
+    );
+    expect(some.get('bunri-api')?.egress?.map(edgeOf)).toEqual(['dns', 'redis', 'storage', 'public:443']);
+  });
+
   test('to S3 and the model API follow the ports of their URLs', () => {
     const some = policiesOf(
       render({
@@ -63,6 +74,39 @@ describe('the ways out of a pod', () => {
       }),
     ).get('bunri-vision-worker');
     expect(some?.egress?.map(edgeOf)).toEqual(['dns', 'redis', 'public:443', 'public:8000']);
+  });
+
+  test('lead to the sentinels of Redis where there are some', () => {
+    const rule = (sentinelPort: number | null) =>
+      policiesOf(render({ networkPolicy: { redis: { sentinelPort } } })).get('bunri-rag-worker')?.egress?.[1]?.ports;
+    expect(rule(26_379)?.map(({ port }) => port)).toEqual([6_379, 26_379]);
+    expect(rule(null)?.map(({ port }) => port)).toEqual([6_379]);
+  });
+
+  test('to a model API are closed for workers that ask none', () => {
+    const some = policiesOf(
+      render({
+        models: { vision: 'local', llm: 'rules' },
+        workers: { 'vision-local': { replicas: 1 } },
+        storage: { endpoint: 'http://s3.storage:9000' },
+        networkPolicy: { storage: { to: [storage] } },
+      }),
+    );
+    const edges = (name: string) => some.get(`bunri-${name}-worker`)?.egress?.map(edgeOf);
+    expect(edges('vision')).toEqual(['dns', 'redis', 'storage']);
+    expect(edges('vision-local')).toEqual(['dns', 'redis', 'storage']);
+    expect(edges('llm')).toEqual(['dns', 'redis']);
+  });
+
+  test('lead from every pod to the collector of traces, with tracing on alone', () => {
+    const tracing = { enabled: true, endpoint: 'http://collector.monitoring:4318' };
+    const collector = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } };
+    const some = policiesOf(render({ tracing, networkPolicy: { tracing: { to: [collector] } } }));
+    const rule = { to: [collector], ports: [{ port: 4318, protocol: 'TCP' }] };
+    const apps = [...some].flatMap(([name, { egress }]) => (egress && name !== 'bunri-test' ? [egress.at(-1)] : []));
+    expect(apps).toEqual(apps.map(() => rule));
+    expect(apps).toHaveLength(6);
+    expect(JSON.stringify([...policies.values()])).not.toContain('4318');
   });
 
   test('to a second model API are open for those who call models, once it is given', () => {
@@ -93,6 +137,20 @@ describe('the ways into a pod', () => {
       { from: [{ podSelector: { matchLabels: release } }], ports: [{ port: 6379, protocol: 'TCP' }] },
     ]);
     expect(redis?.egress).toBeUndefined();
+  });
+
+  test('let the pod of `helm test` reach the api and nothing else, also where few may call it', () => {
+    const from = [{ namespaceSelector: { matchLabels: { name: 'ingress' } } }];
+    const manifests = render({ networkPolicy: { clients: { from } } });
+    const some = policiesOf(manifests);
+    const pod = manifests.find(({ kind }) => kind === 'Pod');
+    const { podSelector, ingress, egress = [] } = some.get('bunri-test') ?? { podSelector: { matchLabels: {} } };
+    expect(pod?.metadata.labels).toMatchObject(podSelector.matchLabels);
+    expect([ingress, egress.length]).toEqual([undefined, 2]);
+    const [dns, api] = egress;
+    expect(edgeOf(dns ?? { ports: [] })).toBe('dns');
+    expect(api?.to?.map((peer) => peer.podSelector)).toEqual([some.get('bunri-api')?.podSelector]);
+    expect(some.get('bunri-api')?.ingress?.at(-1)?.from).toEqual([...from, { podSelector }]);
   });
 
   test('name a pod by labels that the pod has', () => {

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { stageNames, stages } from '@bunri/queue-contracts';
+import { stageNames, stageOrder, stages } from '@bunri/queue-contracts';
 import { appNames } from './apps.ts';
 import { readChartFile, render, tryRender } from './chart.ts';
 import { totalsOf, workloadsOf, type Workload } from './manifests.ts';
 
 const workloads = workloadsOf(render());
+const workers = readChartFile()['workers'] as Record<string, { replicas: number; concurrency?: number }>;
 const onPool = (pool: string) => [...workloads.values()].filter(({ pod }) => pod.nodeSelector['bunri/pool'] === pool);
 
 describe('the two-node placement', () => {
@@ -46,14 +47,12 @@ describe('the two-node placement', () => {
 });
 
 describe('the stage catalogue, the values and the folders of apps agree', () => {
-  const workers = readChartFile()['workers'] as Record<string, { replicas: number; concurrency: number }>;
-
-  test('on the names of the stages', () => {
-    expect(Object.keys(workers).toSorted()).toEqual(stageNames.toSorted());
-    expect(appNames()).toEqual([...stageNames.map((stage) => `${stage}-worker`), 'api', 'scheduler'].toSorted());
+  test('on the names of the stages, whose dots no name in Kubernetes should have', () => {
+    expect(Object.keys(workers).toSorted()).toEqual(stageNames.map((stage) => stage.replace('.', '-')).toSorted());
+    expect(appNames()).toEqual([...stageOrder.map((stage) => `${stage}-worker`), 'api', 'scheduler'].toSorted());
   });
 
-  test.each(stageNames)('on the replicas and the concurrency of %s', (stage) => {
+  test.each(stageOrder)('on the replicas and the concurrency of %s', (stage) => {
     const { replicas, concurrency } = stages[stage];
     expect(workers[stage]).toMatchObject({ replicas, concurrency });
     expect(workloads.get(stage)?.replicas).toBe(replicas);
@@ -62,6 +61,25 @@ describe('the stage catalogue, the values and the folders of apps agree', () => 
   test('on the names of the images', () => {
     const images = [...workloads.values()].map(({ container }) => container.image);
     expect(images.toSorted()).toEqual(appNames().map((app) => `registry.example.com/bunri/${app}:0.1.0`));
+  });
+});
+
+describe('the worker of the local model', () => {
+  const on = workloadsOf(render({ workers: { 'vision-local': { replicas: 2 } } })).get('vision-local');
+
+  test('is off by default, and nothing of it is rendered', () => {
+    expect(workers['vision-local']?.replicas).toBe(stages['vision.local'].replicas);
+    expect(render().filter(({ metadata }) => metadata.name.includes('vision-local'))).toEqual([]);
+  });
+
+  test('is the app of vision with another queue, and finds its own concurrency', () => {
+    expect(on).toMatchObject({ name: 'bunri-vision-local-worker', replicas: 2 });
+    expect(on?.container.image).toBe('registry.example.com/bunri/vision-worker:0.1.0');
+    expect(workers['vision-local']).not.toHaveProperty('concurrency');
+  });
+
+  test('has room for the model: what it may hold, and half as much for the worker', () => {
+    expect(totalsOf(on ? [{ ...on, replicas: 1 }] : []).limits.memory).toBeGreaterThanOrEqual(384 * 1.5);
   });
 });
 
@@ -80,7 +98,7 @@ describe('the scheduler', () => {
   });
 });
 
-test.each([...stageNames, 'api'])('incident: all pods of a stage on one node: %s', (component) => {
+test.each([...stageOrder, 'api'])('incident: all pods of a stage on one node: %s', (component) => {
   const { replicas = 0, pod } = workloads.get(component) ?? {};
   expect(replicas).toBeGreaterThan(1);
   expect(pod?.topologySpreadConstraints).toHaveLength(1);
