@@ -9,7 +9,15 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** What cannot be bundled: native code, and optional modules that a library tries to load and does without. */
-const external = ['sharp', 'pg', 'redis', 'bullmq-otel', 'msgpackr-extract'];
+const external = [
+  'sharp',
+  'pg',
+  'redis',
+  'bullmq-otel',
+  'msgpackr-extract',
+  'onnxruntime-node',
+  '@huggingface/transformers',
+];
 
 /**
  * Apps that run a model of their own, by the package that has it: its process is a second bundle, and beside both lie its
@@ -19,6 +27,11 @@ const models = {
   'vision-worker': {
     folder: 'packages/local-vision',
     native: ['sharp'],
+    // They run models of one's own, with packages that whoever has such a model adds to the image.
+    programs: {
+      'classifier-predictor': 'packages/onnx-vision/src/classifier-predictor.ts',
+      'zero-shot-predictor': 'packages/onnx-vision/src/zero-shot-predictor.ts',
+    },
     files: {
       '@mediapipe/objectron': ['package.json', 'objectron_solution_packed_assets{.data,_loader.js}'],
       '@tensorflow/tfjs-backend-wasm': ['package.json', 'dist/*.wasm'],
@@ -64,6 +77,23 @@ const collectedIndex = {
   },
 };
 
+/** The scripts of the api's pages are bundled now, and stand in the places of the modules that would bundle them. */
+const pageScripts = {
+  name: 'page scripts',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/apps\/api\/src\/web\/(page|ops)-script\.ts$/ }, async ({ path }) => {
+      const [[name, make]] = Object.entries(await import(path)).filter(([each]) => /^bundle\w+Script$/.test(each));
+      const text = JSON.stringify(await make());
+      return { contents: `export const ${name} = () => Promise.resolve(${text});`, loader: 'js' };
+    });
+  },
+};
+
+/** Files of packages that an app sends to browsers as they are. */
+const sentFiles = {
+  api: { '@bull-board/ui': ['package.json', 'dist/index.ejs', 'dist/static/**/*.*'] },
+};
+
 const apps = (await readdir(`${root}/apps`, { withFileTypes: true })).flatMap((entry) =>
   entry.isDirectory() ? [entry.name] : [],
 );
@@ -84,7 +114,7 @@ async function bundle(app) {
     absWorkingDir: root,
     entryPoints: {
       main: `apps/${app}/src/main.ts`,
-      ...(model && { predictor: `${model.folder}/src/predictor.ts` }),
+      ...(model && { predictor: `${model.folder}/src/predictor.ts`, ...model.programs }),
     },
     outdir,
     outExtension: { '.js': '.cjs' },
@@ -104,7 +134,7 @@ async function bundle(app) {
     // Names stay, so that a stack trace can be read. Comments go, since they hold letters outside Latin-1.
     minifySyntax: true,
     minifyWhitespace: true,
-    plugins: [collectedIndex, latin1Sources],
+    plugins: [collectedIndex, pageScripts, latin1Sources],
     // For whoever asks for it: with --enable-source-maps Node loads the map of the whole bundle, 5 MB of memory.
     sourcemap: 'linked',
     sourcesContent: false,
@@ -130,6 +160,7 @@ async function bundle(app) {
     await writeFile(`${outdir}/${indexFile}`, collectIndex());
     copied.push(indexFile);
   }
+  if (sentFiles[app]) copied.push(...(await copyFiles(`apps/${app}`, sentFiles[app], outdir)));
   if (model) {
     copied.push(...(await copyNativePackages(model.folder, outdir, model.native)));
     copied.push(...(await copyModel(model, outdir)));
@@ -166,6 +197,11 @@ async function copyNativePackages(folder, outdir, native) {
 /** Copies the trained head, and of each package the files that the model's process reads. */
 async function copyModel({ folder, files }, outdir) {
   await cp(`${root}/${folder}/head`, `${outdir}/head`, { recursive: true });
+  return await copyFiles(folder, files, outdir);
+}
+
+/** @param files by package, the patterns of what is copied */
+async function copyFiles(folder, files, outdir) {
   const dependencies = await dependenciesOf(folder);
   for (const [name, patterns] of Object.entries(files)) {
     const from = await realpath(`${root}/${folder}/node_modules/${name}`);
@@ -175,7 +211,7 @@ async function copyModel({ folder, files }, outdir) {
         await cp(`${from}/${path}`, `${outdir}/node_modules/${name}/${path}`, { dereference: true });
         found += 1;
       }
-      if (found === 0) throw new Error(`The package ${name} has no file ${pattern}, which the local model reads.`);
+      if (found === 0) throw new Error(`The package ${name} has no file ${pattern}, which ${folder} needs.`);
     }
   }
   return Object.keys(files).map((name) => `files of ${name}@${dependencies[name]}`);
