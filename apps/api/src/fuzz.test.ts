@@ -7,6 +7,7 @@ import { drawSamplePhoto } from '@bunri/testkit';
 import { requestsTo, type FuzzRequest, type Operation } from './fuzz-requests.ts';
 import type { Resolve, Schema } from './fuzz-values.ts';
 import { openApiDocument } from './openapi.ts';
+import { sentAs } from './openapi-headers.ts';
 import { sampleOutputs } from './sample-outputs.ts';
 import { form, runStages, startTestApi, type TestApi } from './test-api.ts';
 import { bearer } from './test-keys.ts';
@@ -83,7 +84,8 @@ afterAll(async () => {
 interface Answer {
   readonly status: number;
   readonly type: string | null;
-  readonly requestId: string | undefined;
+  /** Names of the headers that the document describes anywhere. */
+  readonly headers: readonly string[];
   readonly text: string;
 }
 
@@ -95,11 +97,11 @@ async function send({ method, path, headers, body }: FuzzRequest): Promise<Answe
     sent.once('error', reject);
     sent.end(body ?? undefined);
   });
-  const { 'content-type': type, 'x-request-id': requestId } = answer.headers;
+  const { 'content-type': type } = answer.headers;
   const facts = {
     status: answer.statusCode ?? 0,
     type: type?.split(';')[0] ?? null,
-    requestId: String(requestId ?? ''),
+    headers: Object.values(sentAs).filter((name) => answer.headers[name.toLowerCase()] !== undefined),
   };
   if (facts.type === 'text/event-stream') {
     // An open request's stream does not end.
@@ -112,11 +114,13 @@ async function send({ method, path, headers, body }: FuzzRequest): Promise<Answe
 }
 
 /** What is wrong with an answer by the document; null where nothing is. */
-function complaint({ responses }: Operation, { status, type, requestId, text }: Answer): string | null {
+function complaint({ responses }: Operation, { status, type, headers, text }: Answer): string | null {
   if (status >= 500) return `a ${status}: ${text.slice(0, 300)}`;
   const described = responses[String(status)];
   if (!described) return `an undocumented ${status}: ${text.slice(0, 300)}`;
-  if (!requestId) return 'an answer without x-request-id';
+  if (!headers.includes(sentAs.RequestId)) return 'an answer without x-request-id';
+  const untold = headers.find((name) => !Object.hasOwn(described.headers ?? {}, name));
+  if (untold !== undefined) return `a ${status} with ${untold}, which is not documented`;
   if (/\n +at |node_modules|file:\/\//.test(text) && type !== 'text/html') return 'an answer that shows our code';
   const { content } = described;
   // What a redirect says beside its Location is for people.

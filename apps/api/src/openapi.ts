@@ -6,6 +6,7 @@ import { adminPaths } from './openapi-admin.ts';
 import { clarificationPaths } from './openapi-clarifications.ts';
 import { classificationPaths } from './openapi-classifications.ts';
 import { itemsExample, queuesExample } from './openapi-examples.ts';
+import { describeHeaders } from './openapi-headers.ts';
 import { admission, json, problems } from './openapi-parts.ts';
 import { pagePaths } from './openapi-page.ts';
 import { operationPaths } from './openapi-stats.ts';
@@ -16,7 +17,7 @@ import { queuesSchema } from './routes/queues.ts';
 
 /** OpenAPI 3.1, from the schemas that validate. */
 export function openApiDocument(): ReturnType<typeof createDocument> {
-  return createDocument({
+  const document = createDocument({
     openapi: '3.1.1',
     info: {
       title: 'bunri',
@@ -60,6 +61,7 @@ export function openApiDocument(): ReturnType<typeof createDocument> {
     },
     webhooks: webhookMessages(),
   });
+  return describeHeaders(document);
 }
 
 function otherPaths(): ZodOpenApiPathsObject {
