@@ -48,7 +48,9 @@ const ofOperation: Readonly<Record<string, readonly HeaderName[]>> = {
   listItems: ['EntityTag'],
   getPage: ['EntityTag'],
   getDocs: ['EntityTag'],
+  getPageAsset: ['EntityTag'],
   getOpsPage: ['EntityTag'],
+  getOpsAsset: ['EntityTag'],
   // Whoever has no session is sent to where one is opened.
   getBoard: ['Location'],
 };

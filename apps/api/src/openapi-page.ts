@@ -3,24 +3,22 @@ import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { problems } from './openapi-parts.ts';
 import { pageQuerySchema } from './routes/page-site.ts';
 
-/** The page for people, and the files that it loads. */
+const text = (type: string) => ({ [type]: { schema: z.string() } });
+
+/** What is told of an operation. */
+interface Told {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+}
+
+/** The page for people, with what it loads, and this description. */
 export function pagePaths(): ZodOpenApiPathsObject {
-  const text = (type: string) => ({ [type]: { schema: z.string() } });
   return {
-    '/': {
-      get: {
-        operationId: 'getPage',
-        summary: 'The page where people ask about a photo',
-        tags: ['operation'],
-        security: [],
-        requestParams: { query: pageQuerySchema },
-        responses: {
-          200: { description: 'The page, in the reader’s language.', content: text('text/html') },
-          304: { description: 'The page that `If-None-Match` names is the current one.' },
-          ...problems('invalid_request'),
-        },
-      },
-    },
+    ...sitePaths('/', {
+      page: { operationId: 'getPage', summary: 'The page where people ask about a photo' },
+      asset: { operationId: 'getPageAsset', summary: 'A file of the page' },
+    }),
     '/docs': {
       get: {
         operationId: 'getDocs',
@@ -33,11 +31,29 @@ export function pagePaths(): ZodOpenApiPathsObject {
         },
       },
     },
-    '/assets/{name}': {
+  };
+}
+
+/** A page in the reader's language at `path`, and the files that it loads from below it. */
+export function sitePaths(path: string, { page, asset }: { page: Told; asset: Told }): ZodOpenApiPathsObject {
+  return {
+    [path]: {
       get: {
-        operationId: 'getPageAsset',
-        summary: 'A file of the page',
+        ...page,
+        tags: ['operation'],
+        security: [],
+        requestParams: { query: pageQuerySchema },
+        responses: {
+          200: { description: 'The page, in the reader’s language.', content: text('text/html') },
+          304: { description: 'The page that `If-None-Match` names is the current one.' },
+          ...problems('invalid_request'),
+        },
+      },
+    },
+    [`${path.replace(/\/$/, '')}/assets/{name}`]: {
+      get: {
         description: 'Its name has the hash of its content: it may be kept for ever.',
+        ...asset,
         tags: ['operation'],
         security: [],
         requestParams: { path: z.object({ name: z.string() }) },

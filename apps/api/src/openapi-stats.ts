@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { boardPath } from './routes/board.ts';
-import { pageQuerySchema } from './routes/page-site.ts';
 import { sessionPath } from './routes/session.ts';
 import { mostDays, statsQuerySchema, statsSchema } from './routes/stats.ts';
+import { sitePaths } from './openapi-page.ts';
 import { admission, json, problems } from './openapi-parts.ts';
 
 const runs = (completed: number, p50: number, p95: number) => ({ completed, cached: 0, duration_ms: { p50, p95 } });
@@ -78,38 +78,14 @@ function sessionPaths(): ZodOpenApiPathsObject {
 function pagePaths(): ZodOpenApiPathsObject {
   const text = (type: string) => ({ [type]: { schema: z.string() } });
   return {
-    '/ops': {
-      get: {
+    ...sitePaths('/ops', {
+      page: {
         operationId: 'getOpsPage',
         summary: 'The page of operation',
         description: 'It holds no figures: for these it asks for a key with the scope `admin`, and opens a session.',
-        tags: ['operation'],
-        security: [],
-        requestParams: { query: pageQuerySchema },
-        responses: {
-          200: { description: 'The page, in the reader’s language.', content: text('text/html') },
-          304: { description: 'The page that `If-None-Match` names is the current one.' },
-          ...problems('invalid_request'),
-        },
       },
-    },
-    '/ops/assets/{name}': {
-      get: {
-        operationId: 'getOpsAsset',
-        summary: 'A file of the page of operation',
-        tags: ['operation'],
-        security: [],
-        requestParams: { path: z.object({ name: z.string() }) },
-        responses: {
-          200: {
-            description: 'The file.',
-            content: { ...text('text/javascript'), ...text('text/css'), ...text('image/svg+xml') },
-          },
-          304: { description: 'The file that `If-None-Match` names.' },
-          ...problems('not_found'),
-        },
-      },
-    },
+      asset: { operationId: 'getOpsAsset', summary: 'A file of the page of operation' },
+    }),
     [boardPath]: {
       get: {
         operationId: 'getBoard',
