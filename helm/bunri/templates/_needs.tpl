@@ -134,6 +134,9 @@ HOST: "0.0.0.0"
     {{- if and $policy.redis.sentinelPort (not $root.Values.redis.enabled) }}
     - { port: {{ int64 $policy.redis.sentinelPort }}, protocol: TCP }
     {{- end }}
+    {{- range ternary (list) $policy.redis.clusterPorts $root.Values.redis.enabled }}
+    - { port: {{ int64 .port }}, {{ with .endPort }}endPort: {{ int64 . }}, {{ end }}protocol: TCP }
+    {{- end }}
 {{- else if eq . "storage" }}
 {{ include "bunri.egressTo" (dict "to" $policy.storage.to "url" $root.Values.storage.endpoint) }}
 {{- else if and (eq . "modelApi") (include "bunri.asksModelApi" $) }}

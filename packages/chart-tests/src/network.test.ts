@@ -83,6 +83,16 @@ describe('the ways out of a pod', () => {
     expect(rule(null)?.map(({ port }) => port)).toEqual([6_379]);
   });
 
+  test('lead to every port of a cluster of Redis', () => {
+    const clusterPorts = [{ port: 6_380 }, { port: 13_000, endPort: 13_999 }];
+    const portsOf = (values: object) => policiesOf(render(values)).get('bunri-rag-worker')?.egress?.[1]?.ports;
+    const external = { networkPolicy: { redis: { clusterPorts } } };
+    expect(portsOf(external)).toEqual(
+      [{ port: 6_379 }, ...clusterPorts].map((ports) => ({ ...ports, protocol: 'TCP' })),
+    );
+    expect(portsOf({ ...external, redis: { enabled: true } })).toEqual([{ port: 6_379, protocol: 'TCP' }]);
+  });
+
   test('to a model API are closed for workers that ask none', () => {
     const some = policiesOf(
       render({

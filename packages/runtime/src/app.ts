@@ -73,6 +73,7 @@ export function openRedis(app: App, kind: 'producer' | 'consumer' | 'subscriber'
   const connect = { producer: connectProducer, consumer: connectConsumer, subscriber: connectSubscriber }[kind];
   const redis = connect({
     url: config.REDIS_URL,
+    prefix: config.REDIS_PREFIX,
     name: `${name}-${kind}`,
     log,
     onUp: (up) => {

@@ -36,7 +36,7 @@ const duration = z.coerce.number().int().positive();
 export const processSettings = {
   REDIS_URL: redisUrlSchema.meta({
     description:
-      'redis:// or rediss:// URL of the Redis that holds queues and records; redis+sentinel://:<password>@<name of the primary>?sentinels=<host>:<port>,… where Sentinel watches it',
+      'redis:// or rediss:// URL of the Redis that holds queues and records; redis+sentinel://:<password>@<name of the primary>?sentinels=<host>:<port>,… where Sentinel watches it; redis+cluster://:<password>@<host>:<port>?nodes=<host>:<port>,… for a Redis Cluster',
   }),
   REDIS_PREFIX: z
     .string()

@@ -49,7 +49,7 @@ export async function openOperator(env: Record<string, string | undefined>): Pro
   const { REDIS_URL: url, REDIS_PREFIX: prefix } = parseConfig(settings, env);
   // Every trouble ends as an error of the command that had it; a log would stand in its output.
   const log = createLogger({ app: 'bunri', level: 'error', silent: true });
-  const redis = connectProducer({ url, name: 'bunri', log });
+  const redis = connectProducer({ url, prefix, name: 'bunri', log });
   await untilReady(redis, new URL(url).host);
   const [seconds = 0, micros = 0] = (await redis.time()).map(Number);
   const clockOffsetMs = Math.round(seconds * 1000 + micros / 1000 - Date.now());
@@ -73,7 +73,7 @@ export async function openOperator(env: Record<string, string | undefined>): Pro
     now,
     clockOffsetMs,
     openFeed() {
-      const subscriber = connectSubscriber({ url, name: 'bunri-subscriber', log });
+      const subscriber = connectSubscriber({ url, prefix, name: 'bunri-subscriber', log });
       subscribers.push(subscriber);
       return createEventFeed({ records, subscriber, log });
     },

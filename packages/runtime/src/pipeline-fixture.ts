@@ -92,18 +92,20 @@ interface PipelineOptions {
   readonly local?: boolean;
   /** Default: those of the catalogue. */
   readonly concurrency?: number;
+  /** Where another Redis than that of all tests is to be used. */
+  readonly at?: { readonly prefix: string; readonly connect: () => Redis };
 }
 
 /** All four stages on a real Redis; a stage without a handler of the test's own answers at once. */
 export async function startPipeline(handlers: Handlers = {}, options: PipelineOptions = {}) {
-  const { graceMs = 5_000, lock, without = [], local = false, concurrency } = options;
-  const prefix = `{t${randomUUID()}}`;
+  const { graceMs = 5_000, lock, without = [], local = false, concurrency, at } = options;
+  const prefix = at?.prefix ?? `{t${randomUUID()}}`;
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   const metrics = createMetrics({ app: 'test', processMetrics: false });
-  const redis = new Redis(process.env['REDIS_URL'] ?? '', { maxRetriesPerRequest: null });
+  const redis = at?.connect() ?? new Redis(process.env['REDIS_URL'] ?? '', { maxRetriesPerRequest: null });
   const connections = [redis];
   const connect = () => {
-    const duplicate = redis.duplicate();
+    const duplicate = at?.connect() ?? redis.duplicate();
     connections.push(duplicate);
     return duplicate;
   };
@@ -118,6 +120,7 @@ export async function startPipeline(handlers: Handlers = {}, options: PipelineOp
   const cache = createResultCache({ redis, prefix });
   const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
   const visionQueue = new Queue(stages.vision.queue, { connection: redis, prefix });
+  visionQueue.on('error', () => undefined);
   const waiting = async () => await visionQueue.getDelayedCount();
   const runs = Object.fromEntries((local ? stageNames : stageOrder).map((stage) => [stage, 0])) as Record<
     StageName,

@@ -1,9 +1,13 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
+import { SlotRedis } from './cluster-redis.ts';
 import type { Logger } from './log.ts';
-import { sentinelsOf } from './redis-url.ts';
+import { BatchingRedis } from './redis-batching.ts';
+import { clusterOf, sentinelsOf } from './redis-url.ts';
 
 export interface RedisClientOptions {
   readonly url: string;
+  /** What all keys begin with, a name in braces. A cluster needs it: the client goes to the node that has these keys. */
+  readonly prefix?: string;
   readonly name: string;
   readonly log: Logger;
   /** Called with 1 when Redis answers and 0 when it does not. */
@@ -40,27 +44,9 @@ export function connectSubscriber(options: RedisClientOptions): Redis {
   return connect(options, { maxRetriesPerRequest: null, autoResubscribe: true });
 }
 
-/**
- * Writes the commands of one turn of the event loop together. Under load the replies to many jobs come in one read, so that
- * their next commands leave in one write, instead of a system call each, here and in Redis.
- */
-class BatchingRedis extends Redis {
-  override sendCommand(...args: Parameters<Redis['sendCommand']>): unknown {
-    const { stream } = this;
-    if (stream && stream.writableCorked === 0) {
-      stream.cork();
-      process.nextTick(() => stream.uncork());
-    }
-    return super.sendCommand(...args);
-  }
-}
-
-function connect({ url, name, log, onUp }: RedisClientOptions, recipe: RedisOptions): Redis {
-  const settings: RedisOptions = { ...shared, ...recipe, connectionName: name };
-  const sentinels = sentinelsOf(url);
-  const redis = sentinels
-    ? new BatchingRedis({ ...settings, ...sentinels, replyMapping: 'legacy' })
-    : new BatchingRedis(url, { ...settings, replyMapping: 'legacy' });
+function connect(options: RedisClientOptions, recipe: RedisOptions): Redis {
+  const { name, log, onUp } = options;
+  const redis = open(options, { ...shared, ...recipe, connectionName: name });
   let lastError = '';
   redis.on('error', (error) => {
     // One line for each new trouble, not one for each attempt to reconnect.
@@ -77,6 +63,23 @@ function connect({ url, name, log, onUp }: RedisClientOptions, recipe: RedisOpti
   return redis;
 }
 
+function open({ url, prefix }: RedisClientOptions, settings: RedisOptions): Redis {
+  const cluster = clusterOf(url);
+  if (cluster) {
+    if (prefix === undefined || !/\{[^}]+\}/.test(prefix)) {
+      throw new Error(
+        'a Redis Cluster needs a prefix with a name in braces, such as {bunri}: they keep all keys in one slot',
+      );
+    }
+    // A key of ours like any other to the rules of an ACL; there is none of this name.
+    return new SlotRedis(cluster, `${prefix}:cluster`, settings);
+  }
+  const sentinels = sentinelsOf(url);
+  return sentinels
+    ? new BatchingRedis({ ...settings, ...sentinels, replyMapping: 'legacy' })
+    : new BatchingRedis(url, { ...settings, replyMapping: 'legacy' });
+}
+
 /**
  * Finds a connection that is open but dead, as a lost peer leaves it: a ping that stays unanswered forces a reconnect.
  * @returns a function that ends the watch.
@@ -90,7 +93,8 @@ export function watchRedis(
     if (pending || redis.status !== 'ready') return;
     pending = true;
     try {
-      if (!(await answers(redis, timeoutMs))) {
+      // One that is being given up already is not to be given up twice.
+      if (!(await answers(redis, timeoutMs)) && !redis.stream.writableEnded) {
         log.warn('redis does not answer, reconnecting', { timeoutMs });
         redis.disconnect(true);
       }
@@ -103,19 +107,27 @@ export function watchRedis(
   return () => clearInterval(timer);
 }
 
-/** Whether Redis answers a ping in time. */
+/** Whether Redis answers a ping in time; of a cluster, whether the node does that serves our keys. */
 export async function answers(redis: Redis, timeoutMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), timeoutMs);
   });
   try {
-    return await Promise.race([redis.ping().then(() => true), late]);
+    return await Promise.race([
+      (redis instanceof SlotRedis ? redis.servesSlot() : redis.ping()).then(() => true),
+      late,
+    ]);
   } catch {
     return false;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether a client finds our keys at whatever node of a cluster has them. */
+export function followsCluster(redis: Redis): boolean {
+  return redis instanceof SlotRedis;
 }
 
 /** Closes a client politely, and at once where Redis does not answer. */

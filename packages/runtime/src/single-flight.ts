@@ -60,6 +60,8 @@ export function createSingleFlight(options: {
   const { redis, prefix, stage, metrics } = options;
   const keys = createKeys(prefix);
   const queue = new Queue(stages[stage].queue, { connection: redis, prefix });
+  // Troubles of the connection are told where it was opened.
+  queue.on('error', () => undefined);
   redis.defineCommand('bunri_takeLease', { lua: takeLease, numberOfKeys: 3 });
   redis.defineCommand('bunri_endLease', { lua: endLease, numberOfKeys: 2 });
   const scripts = redis as unknown as {

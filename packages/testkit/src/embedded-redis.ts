@@ -21,6 +21,8 @@ export interface RedisOptions {
   readonly dir?: string;
   /** A fixed port, to start again where clients expect the server. Default: a free one. */
   readonly port?: number;
+  /** Settings as in redis.conf, beside those above. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 export interface EmbeddedRedis {
@@ -97,7 +99,8 @@ async function startOnPort(program: string, port: number, options: RedisOptions)
   return { url: `redis://127.0.0.1:${port}`, port, pid: child.pid ?? 0, stop };
 }
 
-function serverArgs(port: number, dir: string, { appendOnly = false, hz = 100 }: RedisOptions): string[] {
+function serverArgs(port: number, dir: string, options: RedisOptions): string[] {
+  const { appendOnly = false, hz = 100 } = options;
   const settings = {
     port: String(port),
     bind: '127.0.0.1',
@@ -108,6 +111,7 @@ function serverArgs(port: number, dir: string, { appendOnly = false, hz = 100 }:
     'maxmemory-policy': 'noeviction',
     hz: String(hz),
     daemonize: 'no',
+    ...options.settings,
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }

@@ -1,6 +1,7 @@
 export { run as runProgram } from './apt.ts';
 export * from './browser.ts';
 export * from './embedded-redis.ts';
+export * from './embedded-redis-cluster.ts';
 export * from './embedded-s3.ts';
 export * from './free-port.ts';
 export * from './hostile-photos.ts';

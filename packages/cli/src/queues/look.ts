@@ -1,5 +1,5 @@
 import { Queue, type Job } from 'bullmq';
-import { firstPriority, jobDataSchema, stageNames, stages, type StageName } from '@bunri/queue-contracts';
+import { dueSince, firstPriority, jobDataSchema, stageNames, stages, type StageName } from '@bunri/queue-contracts';
 import { readSlots, type Operator } from '@bunri/runtime';
 
 /** A queue as somebody at a shell wants to know it. Times are seconds. */
@@ -135,7 +135,7 @@ export async function nextJobs({ redis }: Operator, queue: Queue, most = looked)
 export async function readySince({ redis, records }: Operator, job: Job): Promise<number> {
   const data = jobDataSchema.safeParse(job.data);
   const readyAt = data.success ? await redis.hget(records.keys.record(data.data.requestId), 'readyAt') : null;
-  return readyAt === null ? job.timestamp + (job.opts.delay ?? 0) : Number(readyAt);
+  return readyAt === null ? dueSince(job) : Number(readyAt);
 }
 
 async function oldestReadySince(operator: Operator, queue: Queue): Promise<number> {

@@ -64,6 +64,7 @@ const good: RedisFacts = {
   latencyMs: { median: 0.2, worst: 1 },
   clockOffsetMs: 3,
   holdsPrefix: true,
+  followsCluster: false,
 };
 
 test('what is right is ok in every check', () => {
@@ -77,7 +78,8 @@ test.each<[string, Partial<RedisFacts>, string, Check['verdict']]>([
   ['a version before the tested one', { version: '6.2.14' }, 'version', 'warn'],
   ['a sentinel', { mode: 'sentinel' }, 'mode', 'fail'],
   ['the wrong node of a cluster', { mode: 'cluster', holdsPrefix: false }, 'mode', 'fail'],
-  ['the right node of a cluster', { mode: 'cluster' }, 'mode', 'ok'],
+  ['the right node of a cluster, alone', { mode: 'cluster' }, 'mode', 'warn'],
+  ['a cluster', { mode: 'cluster', followsCluster: true }, 'mode', 'ok'],
   ['keys that were evicted once', { evictedKeys: 4 }, 'eviction policy', 'warn'],
   ['snapshots alone', { appendOnly: false, snapshots: '3600 1' }, 'persistence', 'warn'],
   ['no file but a replica', { appendOnly: false, replicas: 1 }, 'persistence', 'warn'],

@@ -56,15 +56,18 @@ function version({ version: found }: RedisFacts): Check {
   ]);
 }
 
-function mode({ mode: found, holdsPrefix }: RedisFacts): Check {
+const clusterUrl = 'redis+cluster://<host>:<port>?nodes=<host>:<port>,…';
+
+function mode({ mode: found, holdsPrefix, followsCluster }: RedisFacts): Check {
   if (found === 'sentinel') {
     return verdict('mode', found, ['fail', 'REDIS_URL names a sentinel; name the address of the primary']);
   }
-  return verdict(
-    'mode',
-    found,
-    !holdsPrefix && ['fail', 'another node of the cluster holds REDIS_PREFIX; name that one'],
-  );
+  if (!holdsPrefix) {
+    const advice = `another node of the cluster holds REDIS_PREFIX; make REDIS_URL ${clusterUrl}`;
+    return verdict('mode', found, ['fail', advice]);
+  }
+  const lone = found === 'cluster' && !followsCluster;
+  return verdict('mode', found, lone && ['warn', `a fail-over would cut you off; make REDIS_URL ${clusterUrl}`]);
 }
 
 function role({ role: found, replicas }: RedisFacts): Check {

@@ -1,4 +1,4 @@
-import type { Operator } from '@bunri/runtime';
+import { followsCluster, type Operator } from '@bunri/runtime';
 
 /** What Redis says of itself; null for what it does not tell this user. */
 export interface RedisFacts {
@@ -26,6 +26,8 @@ export interface RedisFacts {
   readonly clockOffsetMs: number;
   /** Whether keys under the prefix are kept by this very node. */
   readonly holdsPrefix: boolean;
+  /** Whether REDIS_URL names a cluster, so that another node is found when these keys go there. */
+  readonly followsCluster: boolean;
 }
 
 const pings = 20;
@@ -56,6 +58,7 @@ export async function readRedisFacts(operator: Operator): Promise<RedisFacts> {
     latencyMs: await measureLatency(operator),
     clockOffsetMs: operator.clockOffsetMs,
     holdsPrefix: await holdsPrefix(operator),
+    followsCluster: followsCluster(redis),
   };
 }
 
