@@ -49,15 +49,12 @@ const heartbeat = Buffer.from(': still here\n\n');
 const greeting = Buffer.from(`retry: ${reconnectMs}\n\n`);
 
 /** One event in the form of the HTML standard's server-sent events. The resource stands in the last event of a request. */
-function formatEvent(event: RequestEvent, resource?: unknown): Buffer {
-  const data = {
-    ...event.data,
-    ...(resource === undefined ? {} : { resource }),
-    seq: event.seq,
-    type: event.type,
-    at: new Date(event.at).toISOString(),
-  };
-  return Buffer.from(`id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(data)}\n\n`);
+function formatEvent({ seq, type, at, data }: RequestEvent, resource?: unknown): Buffer {
+  const own = JSON.stringify(resource === undefined ? data : { ...data, resource });
+  // Put together as text: to copy the data into another object first takes twice as long.
+  const common = `"seq":${seq},"type":${JSON.stringify(type)},"at":"${new Date(at).toISOString()}"}`;
+  const whole = own === '{}' ? `{${common}` : `${own.slice(0, -1)},${common}`;
+  return Buffer.from(`id: ${seq}\nevent: ${type}\ndata: ${whole}\n\n`);
 }
 
 /** What a stream ends with whose request was lost: the problem document, in an event without an id. */
@@ -96,6 +93,7 @@ export function createEventStreams(deps: EventStreamDeps) {
   }
 
   function touch(stream: Stream): void {
+    if (stream.writtenAt === now) return;
     stream.writtenAt = now;
     if (streams.delete(stream)) streams.add(stream);
   }

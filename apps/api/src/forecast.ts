@@ -1,4 +1,4 @@
-import { firstStage, type Request, type StageName } from '@bunri/queue-contracts';
+import { firstStage, isLookStage, looksOf, type LookStage, type Request, type StageName } from '@bunri/queue-contracts';
 import { estimate, type Estimate, type PipelineLoad, type RecordStore, type StageLoad } from '@bunri/runtime';
 import * as z from 'zod';
 
@@ -31,16 +31,26 @@ export const forecastSchema = z
   })
   .meta({ id: 'Forecast' });
 
-/** What is known, before it is done, of how long a request will take that begins at a stage, or else at the first. */
+/** The part of a request that its way through the stages depends on. */
+export interface Way {
+  /** The first stage that has anything to do. Default: the first of all. */
+  readonly from?: StageName | undefined;
+  /** Who looks at the photo. Default: the usual model. */
+  readonly models?: Request['models'];
+}
+
+/** What is known, before it is done, of how long a request will take. */
 export interface Forecast {
   /** Of a request that waited for everything that waits now; a second old at most, and cheap. */
-  ofLast(from?: StageName): Promise<Estimate>;
+  ofLast(way?: Way): Promise<Estimate>;
   /** Of a request that this owner would submit now. */
-  ofNext(owner: string, priority: PriorityClass, from?: StageName): Promise<Estimate>;
+  ofNext(owner: string, priority: PriorityClass, way?: Way): Promise<Estimate>;
   /** Of a request of this turn that is queued next: what the caller sends to Redis after this call is not counted. */
-  ofTurn(priority: PriorityClass, turn: number, from?: StageName): Promise<Estimate>;
+  ofTurn(priority: PriorityClass, turn: number, way?: Way): Promise<Estimate>;
+  /** Of a request for the usual model that stands behind so many jobs in the queue of each stage. */
+  ofCounted(priority: PriorityClass, before: readonly number[], from?: StageName): Promise<Estimate>;
   /** Of a request that has been queued at this turn and that no worker has taken. */
-  ofQueued(priority: PriorityClass, turn: number, from?: StageName): Promise<Estimate>;
+  ofQueued(priority: PriorityClass, turn: number, way?: Way): Promise<Estimate>;
 }
 
 export function createForecast({
@@ -50,25 +60,48 @@ export function createForecast({
   records: Pick<RecordStore, 'nextTurn'>;
   load: PipelineLoad;
 }): Forecast {
+  /** Of two looks at the same photo the later one decides. */
+  async function ofWay(
+    { from, models }: Way,
+    read: (look: LookStage) => Promise<readonly StageLoad[]>,
+    change: (loads: readonly StageLoad[]) => readonly StageLoad[] = (loads) => loads,
+  ): Promise<Estimate> {
+    const each = await Promise.all(
+      looksOf(models).map(async (look) => estimate(change(onTheWay(await read(look), from)))),
+    );
+    return each.reduce(later);
+  }
+
   return {
-    async ofLast(from) {
-      return estimate(onTheWay(await load.read(), from));
+    async ofLast(way = {}) {
+      return await ofWay(way, async (look) => await load.read(look));
     },
-    async ofNext(owner, priority, from) {
+    async ofNext(owner, priority, way = {}) {
       const turn = await records.nextTurn(owner, priority);
-      return estimate(onTheWay(await load.readBefore(priority, turn), from));
+      return await ofWay(way, async (look) => await load.readBefore(priority, turn, look));
     },
-    async ofTurn(priority, turn, from) {
-      return estimate(onTheWay(await load.readBefore(priority, turn), from));
+    async ofTurn(priority, turn, way = {}) {
+      return await ofWay(way, async (look) => await load.readBefore(priority, turn, look));
     },
-    async ofQueued(priority, turn, from) {
-      return estimate(withoutItself(onTheWay(await load.readBefore(priority, turn), from)));
+    async ofCounted(priority, before, from) {
+      return estimate(onTheWay(await load.readCounted(priority, before), from));
+    },
+    async ofQueued(priority, turn, way = {}) {
+      return await ofWay(way, async (look) => await load.readBefore(priority, turn, look), withoutItself);
     },
   };
 }
 
+/** Where nobody can tell of one, nobody can tell of both. */
+function later(one: Estimate, other: Estimate): Estimate {
+  const position = Math.max(one.position, other.position);
+  if (!one.completion || !other.completion) return { position, completion: null };
+  return { position, completion: one.completion.p95Ms < other.completion.p95Ms ? other.completion : one.completion };
+}
+
 function onTheWay(loads: readonly StageLoad[], from: StageName = firstStage): readonly StageLoad[] {
-  return loads.slice(loads.findIndex(({ stage }) => stage === from));
+  // A request that goes on with a look goes on with any that it has.
+  return loads.slice(loads.findIndex(({ stage }) => stage === from || (isLookStage(from) && isLookStage(stage))));
 }
 
 /** A request in the queue stands behind all of its turn, itself too. */

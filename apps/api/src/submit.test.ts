@@ -28,6 +28,7 @@ const request: Request = {
   createdAt: 0,
   deadlineAt: 120_000,
 };
+const unknownPlace = async () => await Promise.resolve({ position: 0, completion: null });
 const outage = new Error('the connection broke');
 
 /** A store whose acceptance ends as told. */
@@ -39,7 +40,7 @@ function submitWith(store: { accept: RecordStore['accept']; get: () => Promise<R
       records,
       reader: createRecordReader({ records, now: () => 0 }),
       flows: { add: async ({ id }) => void queued.push(id), close: async () => undefined },
-      forecast: { ofTurn: async () => await Promise.resolve({ position: 0, completion: null }) },
+      forecast: { ofTurn: unknownPlace, ofCounted: unknownPlace },
       storage: {} as Storage,
       cache: {} as ResultCache,
       models: { vision: 'v', llm: 'l' },
@@ -72,10 +73,19 @@ test('where nobody can tell, the client is told so: a record may refer to its up
 });
 
 test('a command that the connection repeated is no replay', async () => {
-  const accept = async () => await Promise.resolve({ outcome: 'existing' as const, id: request.id, turn: 0 });
+  const accept = async () =>
+    await Promise.resolve({ outcome: 'existing' as const, id: request.id, turn: 0, before: null });
   const { submitted, queued } = submitWith({ accept, get: accepted });
   expect(await submitted).toMatchObject({ replayed: false });
   expect(queued).toEqual([request.id]);
+});
+
+test('where the first request of an idempotency key is erased in that moment, the client is told to send it again', async () => {
+  const existing = { outcome: 'existing' as const, id: newRequestId(), turn: 0, before: null };
+  const get = async () => await Promise.resolve(null);
+  const { submitted, queued } = submitWith({ accept: async () => await Promise.resolve(existing), get });
+  await expect(submitted).rejects.toMatchObject({ code: 'service_unavailable', headers: { 'retry-after': '1' } });
+  expect(queued).toEqual([]);
 });
 
 let api: TestApi;

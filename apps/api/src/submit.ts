@@ -4,6 +4,8 @@ import {
   flowOrder,
   lookUpRequest,
   mayKeepRequest,
+  requestCacheKey,
+  requestCacheName,
   traceAcceptance,
   type Estimate,
   type FlowQueue,
@@ -11,6 +13,7 @@ import {
   type Logger,
   type Metrics,
   type RecordStore,
+  type RequestCacheParts,
   type RequestCacheValue,
   type RequestRecord,
   type ResultCache,
@@ -25,7 +28,7 @@ export interface SubmitDeps {
   readonly records: RecordStore;
   readonly reader: RecordReader;
   readonly flows: FlowQueue;
-  readonly forecast: Pick<Forecast, 'ofTurn'>;
+  readonly forecast: Pick<Forecast, 'ofTurn' | 'ofCounted'>;
   readonly storage: Storage;
   readonly cache: ResultCache;
   readonly models: { readonly vision: string; readonly llm: string };
@@ -66,10 +69,15 @@ export class AcceptanceUnknown extends Problem {
  * an error between the two is repaired by the scheduler's sweeper. A request whose answer is known already is finished at
  * once: its photo is not stored, since nobody will look for it, and nothing is queued.
  *
- * @throws Problem `idempotency_conflict`, `not_found` where what it goes on from is being deleted, AcceptanceUnknown, what `store` throws, and the reason of an abort
+ * @throws Problem `idempotency_conflict`, `not_found` where what it goes on from is being deleted, `service_unavailable` where the key's first request is, AcceptanceUnknown, what `store` throws, and the reason of an abort
  */
 export async function submit(deps: SubmitDeps, received: Request, acceptance: Acceptance = {}): Promise<Submitted> {
   return await traceAcceptance(received, async (request) => {
+    // Where nothing has to be stored before, acceptance itself looks whether there is an answer: one wait less for Redis.
+    const unlessKnown = acceptance.store ? undefined : answerName(deps, request);
+    const early =
+      unlessKnown === undefined ? null : await submitWith(deps, request, { ...acceptance, unlessKnown }, null);
+    if (early) return early;
     const submitted = await submitWith(deps, request, acceptance, await findAnswer(deps, request));
     // The picture of the known answer went in between.
     return submitted ?? found(await submitWith(deps, request, acceptance, null));
@@ -81,11 +89,14 @@ function found<Value>(value: Value | null): Value {
   return value;
 }
 
-/** Null where the picture of the answer is being removed; then nothing was accepted. */
+/**
+ * Null where the picture of the answer is being removed, or where there is an answer that nobody has looked for; then nothing
+ * was accepted.
+ */
 async function submitWith(
   deps: SubmitDeps,
   received: Request,
-  { store, idempotency, outputs, now, signal }: Acceptance,
+  { store, idempotency, outputs, now, signal, unlessKnown }: Acceptance & { readonly unlessKnown?: string },
   answer: RequestCacheValue | null,
 ): Promise<Submitted | null> {
   if (!answer) await store?.();
@@ -95,10 +106,12 @@ async function submitWith(
     ...(idempotency ? { idempotency } : {}),
     ...(answer ? { answer: { outputs: answer } } : {}),
     ...(outputs ? { outputs } : {}),
+    ...(unlessKnown === undefined ? {} : { unlessKnown }),
   });
   const isBlank = !answer && !outputs;
   // Redis carries out what is sent on one connection in order: what is read now is what was accepted.
   const [accepted, written] = await Promise.all([accepting, isBlank ? null : readQuietly(deps.records, request.id)]);
+  if (accepted.outcome === 'known') return null;
   if (accepted.outcome === 'unstored') {
     if (answer) return null;
     throw new Problem('not_found', 'The request that this one goes on from was deleted in this moment.');
@@ -111,10 +124,21 @@ async function submitWith(
   // An `existing` record of our own id is our own command, repeated after a broken connection.
   const replayed = accepted.id !== request.id;
   if (!replayed) deps.metrics.requestsAccepted.inc({ cached: String(answer !== null) });
+  // Of a known idempotency key nobody has looked for an answer.
+  if (!replayed && unlessKnown !== undefined)
+    deps.metrics.cacheLookups.inc({ cache: requestCacheName, result: 'miss' });
   const fresh = isBlank ? newRecord(request, accepted.turn) : written;
   const record = (replayed ? null : fresh) ?? (await deps.reader.read(accepted.id));
+  if (!record && replayed) throw firstRemoved();
   if (!record) throw new Error(`the record ${accepted.id} is gone`);
-  return { record, replayed, estimate: replayed || answer ? null : await enqueue(deps, record) };
+  return { record, replayed, estimate: replayed || answer ? null : await enqueue(deps, record, accepted.before) };
+}
+
+/** Of an idempotency key whose request was erased after the key had found it. Nothing was accepted, and the key is free. */
+function firstRemoved(): Problem {
+  const detail =
+    'The first request of this Idempotency-Key was removed in this moment. Send it again to have a new one.';
+  return new Problem('service_unavailable', detail, { retryAfterS: 1 });
 }
 
 /** With as much time until its deadline. */
@@ -139,20 +163,32 @@ async function accept(
     const record = await records.get(request.id).catch(() => {
       throw new AcceptanceUnknown(error);
     });
-    if (record) return { outcome: 'accepted', id: request.id, turn: record.turn };
+    if (record) return { outcome: 'accepted', id: request.id, turn: record.turn, before: null };
     throw error;
   }
 }
 
-/** The request is accepted, whether its flow could be added and its place be told or not. One round trip for both. */
-async function enqueue({ flows, forecast, log }: SubmitDeps, record: RequestRecord): Promise<Estimate | null> {
+/**
+ * The request is accepted, whether its flow could be added and its place be told or not. `before`: how many jobs it stands
+ * behind at each usual stage, where acceptance told that; else both are asked in one round trip.
+ */
+async function enqueue(
+  { flows, forecast, log }: SubmitDeps,
+  record: RequestRecord,
+  before: readonly number[] | null,
+): Promise<Estimate | null> {
   const order = flowOrder(record);
   const { id, priority, from } = order;
   const failed = (message: string) => (error: unknown) => {
     log.warn(message, { request_id: id, error });
     return null;
   };
-  const place = forecast.ofTurn(priority, record.turn, from).catch(failed('the place of a request could not be told'));
+  const { models } = record.request;
+  const isUsual = before !== null && !models;
+  const asked = isUsual
+    ? forecast.ofCounted(priority, before, from)
+    : forecast.ofTurn(priority, record.turn, { from, models });
+  const place = asked.catch(failed('the place of a request could not be told'));
   await flows.add(order).catch(failed('a request was accepted but not queued; the sweeper will queue it'));
   return await place;
 }
@@ -182,17 +218,24 @@ function newRecord(request: Request, turn: number): RequestRecord {
   };
 }
 
+/** What decides the answer, where it may be kept; else undefined. */
+function answerParts({ models }: SubmitDeps, request: Request): RequestCacheParts | undefined {
+  if (!mayKeepRequest(request)) return undefined;
+  const { source, question, locale } = request;
+  return { sha256: source.sha256, question, locale, visionModel: models.vision, llmModel: models.llm };
+}
+
+/** The name of the cache entry that has the answer, if there is one. */
+function answerName(deps: SubmitDeps, request: Request): string | undefined {
+  const parts = answerParts(deps, request);
+  return parts && `${requestCacheName}:${requestCacheKey(parts)}`;
+}
+
 /** The answer to the same upload and question, where its image is still stored and the catalogue is still the same. */
 async function findAnswer(deps: SubmitDeps, request: Request): Promise<RequestCacheValue | null> {
-  if (!mayKeepRequest(request)) return null;
-  const { source, question, locale } = request;
-  const answer = await lookUpRequest(deps.cache, {
-    sha256: source.sha256,
-    question,
-    locale,
-    visionModel: deps.models.vision,
-    llmModel: deps.models.llm,
-  });
+  const parts = answerParts(deps, request);
+  if (!parts) return null;
+  const answer = await lookUpRequest(deps.cache, parts);
   // Rules change with a release, while answers are kept for days.
   if (answer?.rag.catalogue_version !== catalogueVersion) return null;
   return (await deps.storage.head(answer.preprocess.key)) ? answer : null;

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { confineDecoders, createNormaliser } from '@bunri/preprocess-worker/normalise';
 import { sha256 } from '@bunri/runtime';
 import { cpuSeconds } from './measure.ts';
-import type { NormaliseAnswer, NormaliseAsk, NormaliseSide } from './normalise-process.ts';
+import type { NormaliseAnswer, NormaliseAsk, NormaliseSide, NormaliseTimes } from './normalise-process.ts';
 
 const normalise = createNormaliser({ decodeMemoryBytes: 256 * 2 ** 20 });
 const { signal } = new AbortController();
@@ -28,11 +28,21 @@ const work: Record<NormaliseSide, (file: Buffer) => Promise<unknown>> = {
 // No operation cache, one thread a picture: the same for both.
 confineDecoders();
 
-async function answer({ side, path, count }: NormaliseAsk): Promise<NormaliseAnswer> {
+async function answer({ sides, path, count }: NormaliseAsk): Promise<NormaliseAnswer> {
   const file = await readFile(path);
-  const before = { cpu: cpuSeconds(), at: performance.now() };
-  for (let n = 0; n < count; n += 1) await work[side](file);
-  return { ok: true, seconds: (performance.now() - before.at) / 1000, cpuSeconds: cpuSeconds() - before.cpu };
+  const times: NormaliseTimes = {
+    bare: { seconds: 0, cpuSeconds: 0 },
+    bunri: { seconds: 0, cpuSeconds: 0 },
+  };
+  for (let n = 0; n < count; n += 1) {
+    for (const side of n % 2 === 0 ? sides : sides.toReversed()) {
+      const before = { cpu: cpuSeconds(), at: performance.now() };
+      await work[side](file);
+      times[side].seconds += (performance.now() - before.at) / 1000;
+      times[side].cpuSeconds += cpuSeconds() - before.cpu;
+    }
+  }
+  return { ok: true, times };
 }
 
 process.on('message', (message) => {

@@ -5,21 +5,24 @@ import { fileURLToPath } from 'node:url';
 
 export type NormaliseSide = 'bare' | 'bunri';
 
-/** Normalises the file at `path`, `count` times, one after the other. */
+/** Normalises the file at `path`, `count` times a side, one after the other; the sides take turns at each picture. */
 export interface NormaliseAsk {
-  readonly side: NormaliseSide;
+  readonly sides: readonly NormaliseSide[];
   readonly path: string;
   readonly count: number;
 }
 
+/** What all pictures of each side took; 0 for a side that was not asked for. */
+export type NormaliseTimes = Record<NormaliseSide, { seconds: number; cpuSeconds: number }>;
+
 export type NormaliseAnswer =
-  | { readonly ok: true; readonly seconds: number; readonly cpuSeconds: number }
+  | { readonly ok: true; readonly times: NormaliseTimes }
   | { readonly ok: false; readonly message: string };
 
 export interface NormaliseProcess {
   /** Whether it has a core that it stays on. */
   readonly pinned: boolean;
-  run(ask: NormaliseAsk): Promise<{ seconds: number; cpuSeconds: number }>;
+  run(ask: NormaliseAsk): Promise<NormaliseTimes>;
   stop(): Promise<void>;
 }
 
@@ -49,7 +52,7 @@ export async function startNormaliseProcess(path: string | undefined): Promise<N
       const answered = once(child, 'message') as Promise<[NormaliseAnswer]>;
       const [answer] = await Promise.race([answered, exited.then(ended)]);
       if (!answer.ok) throw new Error(answer.message);
-      return answer;
+      return answer.times;
     },
     async stop() {
       if (child.connected) child.disconnect();

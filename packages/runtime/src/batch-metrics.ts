@@ -16,6 +16,9 @@ export function batchMetrics(registers: Registry[]) {
       registers,
     }),
     batchesOpen: gauge('bunri_batches_open', 'Batches that have anything to do; every api process tells the same.'),
-    batchOldestSeconds: gauge('bunri_batch_oldest_seconds', 'Age of the oldest open batch; 0 when none is open.'),
+    batchOldestSeconds: gauge(
+      'bunri_batch_oldest_seconds',
+      'Age of the oldest open batch, since it was created or resumed; 0 when none is open.',
+    ),
   };
 }

@@ -1,4 +1,4 @@
-import type { FailureCode } from '@bunri/queue-contracts';
+import { failureCodes, type FailureCode } from '@bunri/queue-contracts';
 import { PermanentError, TransientError } from './errors.ts';
 
 /**
@@ -41,6 +41,9 @@ const verdicts: Record<FailureCode, Verdict> = {
   ended_by_operator: 'nothing',
   internal_error: 'nothing',
 };
+
+/** The failures that can open a breaker. */
+export const openingCodes: readonly FailureCode[] = failureCodes.filter((code) => verdicts[code] !== 'nothing');
 
 /** Rate limits, aborts and errors of our own say nothing: they are none of the two kinds that have a code. */
 export function breakerVerdict(error: unknown): { verdict: Verdict; code: FailureCode | '' } {

@@ -17,9 +17,11 @@ export function cacheKey(parts: readonly unknown[]): string {
   return sha256(JSON.stringify(parts));
 }
 
+const spaces = /\s+/g;
+
 /** The same question, typed differently: spaces, case and Unicode form do not decide an answer. */
 export function normaliseQuestion(question: string): string {
-  return question.normalize('NFC').trim().replaceAll(/\s+/g, ' ').toLowerCase();
+  return question.normalize('NFC').trim().replaceAll(spaces, ' ').toLowerCase();
 }
 
 /**

@@ -201,14 +201,29 @@ test('the gauge shows the state, the counter the opening and why', async () => {
   expect(await state()).toBe(0);
   await fail(breaker, quota);
   expect(await state()).toBe(2);
-  expect((await metrics.breakerOpenings.get()).values).toMatchObject([
-    { labels: { model: 'primary:m', code: 'model_quota_exhausted' }, value: 1 },
-  ]);
+  const openings = async () =>
+    (await metrics.breakerOpenings.get()).values
+      .filter(({ value }) => value > 0)
+      .map(({ labels, value }) => [labels.model, labels.code, value]);
+  expect(await openings()).toEqual([['primary:m', 'model_quota_exhausted', 1]]);
   // Nobody asks any more, but once the time is over the next call decides.
   while ((await state()) !== 1) await delay(5);
   await (await nextAdmitted(breaker)).failed(unavailable);
   expect(await state()).toBe(2);
   await (await nextAdmitted(breaker)).succeeded();
   expect(await state()).toBe(0);
-  expect((await metrics.breakerOpenings.get()).values).toMatchObject([{ value: 1 }]);
+  expect(await openings()).toEqual([['primary:m', 'model_quota_exhausted', 1]]);
+});
+
+test('every failure that can open it is counted from 0 on, so that its first opening is seen as a rise', async () => {
+  const { metrics } = await one();
+  const { values } = await metrics.breakerOpenings.get();
+  expect(new Set(values.map(({ labels }) => `${labels.model} ${labels.code}`))).toEqual(
+    new Set(
+      ['model_unavailable', 'model_timeout', 'model_quota_exhausted', 'model_auth_failed'].map(
+        (code) => `primary:m ${code}`,
+      ),
+    ),
+  );
+  expect(values.map(({ value }) => value)).toEqual([0, 0, 0, 0]);
 });

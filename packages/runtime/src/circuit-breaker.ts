@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { failureCodes, type FailureCode } from '@bunri/queue-contracts';
-import { breakerVerdict } from './breaker-verdict.ts';
+import { breakerVerdict, openingCodes } from './breaker-verdict.ts';
 import { createKeys } from './keys.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -139,6 +139,8 @@ export function createCircuitBreaker(options: {
   const { redis, prefix, model, metrics, log } = options;
   const times = { ...defaultTimes, ...options.times };
   const key = createKeys(prefix).breaker(model);
+  // A counter that appears with its first opening has not risen, as Prometheus sees it.
+  for (const code of openingCodes) metrics.breakerOpenings.inc({ model, code }, 0);
   redis.defineCommand('bunri_breakerAdmit', { lua: admitScript, numberOfKeys: 1 });
   redis.defineCommand('bunri_breakerRenew', { lua: renewScript, numberOfKeys: 1 });
   redis.defineCommand('bunri_breakerSettle', { lua: settleScript, numberOfKeys: 1 });

@@ -1,6 +1,6 @@
 import { isTerminal, type RequestEvent, type RequestStatus } from '@bunri/queue-contracts';
 import { toArchived } from './archive.ts';
-import { parseEventMessage } from './record-reads.ts';
+import { toEvent } from './record-reads.ts';
 import type { RecordStore } from './records.ts';
 
 /** Part of a request's stream, in order. */
@@ -27,8 +27,6 @@ interface Read {
 
 /** What is read at once for one listener: it waits for nobody else's, and a slow one holds no more than this. */
 const pageSize = 200;
-/** Reads that share a round trip. What they bring is told in one go, during which nobody else hears anything. */
-const batchSize = 50;
 
 /**
  * Reads for many listeners: what is asked for in one turn of the event loop, as after a reconnect of everybody, shares its
@@ -40,45 +38,35 @@ export function createEventReads(
 ): ReadEvents {
   let waiting = new Map<string, Read>();
 
-  async function readBatch(reads: readonly Read[]): Promise<void> {
-    const pipeline = redis.pipeline();
-    for (const { id, afterSeq } of reads) {
-      // The status first: the event that ended a request stands in what is read after it.
-      pipeline.hget(keys.record(id), 'status');
-      pipeline.xrange(keys.events(id), `(${afterSeq}-0`, '+', 'COUNT', limits.pageSize);
-    }
-    const replies = (await pipeline.exec()) ?? [];
-    for (const [i, read] of reads.entries()) {
-      const [status, stream] = [replies[2 * i], replies[2 * i + 1]];
-      const error = status && stream ? (status[0] ?? stream[0]) : new Error('the stream was not read');
-      if (error) read.reject(error);
-      else pageOf(read, status?.[1] as RequestStatus | null, stream?.[1] as Entry[]).then(read.resolve, read.reject);
-    }
+  /** The status first: the event that ended a request stands in what is read after it. */
+  async function readPage({ id, afterSeq }: Read): Promise<EventPage> {
+    const [status, entries] = await Promise.all([
+      redis.hget(keys.record(id), 'status'),
+      redis.xrange(keys.events(id), `(${afterSeq}-0`, '+', 'COUNT', limits.pageSize),
+    ]);
+    return await pageOf(id, afterSeq, status as RequestStatus | null, entries);
   }
 
   async function pageOf(
-    { id, afterSeq }: Read,
+    id: string,
+    afterSeq: number,
     status: RequestStatus | null,
     entries: readonly Entry[],
   ): Promise<EventPage> {
     const state = status === null ? 'gone' : isTerminal(status) ? 'ended' : 'open';
     if (entries.length > 0 || state !== 'ended') {
-      const events = entries.map((entry) => parseEventMessage(toArchived(entry).join(' ')));
+      const events = entries.map((entry) => toEvent(toArchived(entry)));
       return { events, more: entries.length === limits.pageSize, state };
     }
     // A request that ended long ago has no stream of its own any more.
     return { events: await eventsAtRest(id, afterSeq), more: false, state };
   }
 
+  /** Commands of one turn leave in one write; a pipeline of ioredis would copy all scripts of its connection. */
   function flush(): void {
-    const reads = [...waiting.values()];
+    const reads = waiting.values();
     waiting = new Map();
-    for (let from = 0; from < reads.length; from += batchSize) {
-      const batch = reads.slice(from, from + batchSize);
-      readBatch(batch).catch((error: unknown) => {
-        for (const { reject } of batch) reject(error);
-      });
-    }
+    for (const read of reads) readPage(read).then(read.resolve, read.reject);
   }
 
   return async (id, afterSeq) => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Queue, Worker } from 'bullmq';
 import { Redis } from 'ioredis';
-import { stageOrder, stages } from '@bunri/queue-contracts';
+import { priorityOf, stageOrder, stages } from '@bunri/queue-contracts';
 import { createFlowQueue, newRequestId } from './enqueue.ts';
 import { usualService } from './estimate.ts';
 import { createKeys, dayInSeoul } from './keys.ts';
@@ -10,6 +10,7 @@ import { createLogger } from './log.ts';
 import { createMetrics } from './metrics.ts';
 import { createModelBudget, type ModelLimits } from './model-budget.ts';
 import { createPipelineLoad, stageModels, type StageModels } from './pipeline-load.ts';
+import { createRecordStore } from './records.ts';
 import { announceSlots } from './stage-slots.ts';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
@@ -73,6 +74,56 @@ test('it counts what waits, is delayed and has slots, and of what waits only tha
   // Behind those of its own turn that came earlier.
   expect(await before('interactive', 1)).toEqual([3, 0, 0, 0]);
   expect(await before('batch', 1)).toEqual([5, 0, 0, 0]);
+  await slots.close();
+});
+
+test('acceptance counts the same jobs before a request as a reading afterwards', async () => {
+  await queue('batch', [0, 1, 2]);
+  await queue('interactive', [0, 1, 2]);
+  const records = createRecordStore({ redis, prefix, now: () => clock });
+  const load = pipelineLoad();
+  const counts: (readonly number[])[] = [];
+  for (const priority of ['interactive', 'interactive', 'batch', 'batch'] as const) {
+    const { turn, before } = await records.accept({
+      id: newRequestId(),
+      owner: 'ann',
+      question: '이거 어떻게 버려요?',
+      locale: 'ko',
+      source: { kind: 'url', url: 'https://example.com/a.jpg' },
+      priority,
+      createdAt: clock,
+      deadlineAt: clock + 60_000,
+    });
+    const after = await load.readBefore(priority, turn);
+    expect(before).toEqual(after.map(({ waiting }) => waiting));
+    counts.push(before ?? []);
+  }
+  expect(counts.map(([first]) => first)).toEqual([1, 2, 4, 5]);
+});
+
+test('a request that the local model looks at stands in its line instead of that of vision', async () => {
+  const flows = createFlowQueue({ redis, prefix });
+  for (const models of [['local'], ['local'], ['gpt-5', 'local'], undefined]) {
+    const order = { id: newRequestId(), deadlineAt: clock + day, priority: 'batch', turn: 0, models } as const;
+    await flows.add(order);
+  }
+  await flows.close();
+  const slots = announceSlots({ redis, prefix, stage: 'vision.local', slots: 2, log });
+  const load = pipelineLoad();
+  const local = await load.read('vision.local');
+  expect(local.map(({ stage }) => stage)).toEqual(['preprocess', 'vision.local', 'rag', 'llm']);
+  expect(local[vision]).toMatchObject({ slots: 2, service: usualService('vision.local') });
+  expect((await load.read()).map(({ stage }) => stage)).toEqual(stageOrder);
+  // Jobs are told of their queue: what waits there for an earlier stage does not count.
+  const queue = new Queue(stages['vision.local'].queue, { connection: redis, prefix });
+  await queue.add('look', {}, { priority: priorityOf('interactive', 0) });
+  await queue.close();
+  const waiting = async (look?: 'vision.local') =>
+    (await load.readBefore('interactive', 0, look)).map((of) => of.waiting);
+  expect([await waiting('vision.local'), await waiting()]).toEqual([
+    [0, 1, 0, 0],
+    [0, 0, 0, 0],
+  ]);
   await slots.close();
 });
 
@@ -181,7 +232,7 @@ test('however many ask, Redis is asked once a second; a failure is not remembere
   const first = await load.read();
   await queue('interactive', [0]);
   clock += 999;
-  expect(await load.read()).toBe(first);
+  expect(await load.read()).toEqual(first);
   clock += 1;
   expect((await load.read())[0]?.waiting).toBe(1);
 });

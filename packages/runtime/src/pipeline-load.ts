@@ -1,5 +1,13 @@
 import type { Redis } from 'ioredis';
-import { priorityOf, stageOrder, stages, type Request, type StageName } from '@bunri/queue-contracts';
+import {
+  isLookStage,
+  priorityOf,
+  stageNames,
+  stages,
+  type LookStage,
+  type Request,
+  type StageName,
+} from '@bunri/queue-contracts';
 import { serviceOf, usualService, type DurationCounts, type ServiceTime, type StageLoad } from './estimate.ts';
 import { createKeys, dayInSeoul } from './keys.ts';
 import { modelName } from './model-budget.ts';
@@ -54,7 +62,7 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
   const { redis, prefix, models, now } = options;
   const keys = createKeys(prefix);
   const modelsOnce = [...new Set(Object.values(models))];
-  const waitingKeys = stageOrder.map((stage) => `${prefix}:${stages[stage].queue}:prioritized`);
+  const waitingKeys = stageNames.map((stage) => `${prefix}:${stages[stage].queue}:prioritized`);
   redis.defineCommand('bunri_countBefore', {
     lua: countBeforeScript,
     numberOfKeys: waitingKeys.length,
@@ -69,7 +77,7 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
     const at = now();
     const day = dayInSeoul(at);
     const commands = redis.pipeline();
-    for (const stage of stageOrder) {
+    for (const stage of stageNames) {
       const key = (name: string) => `${prefix}:${stages[stage].queue}:${name}`;
       commands
         .llen(key('wait'))
@@ -86,8 +94,8 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
     // Budgets live by Redis's clock.
     commands.time();
     const replies = await answersOf(commands);
-    const rates = ratesFrom(replies.slice(stageOrder.length * commandsAStage));
-    const parts = stageOrder.map((stage, i) => ({
+    const rates = ratesFrom(replies.slice(stageNames.length * commandsAStage));
+    const parts = stageNames.map((stage, i) => ({
       stage,
       replies: replies.slice(i * commandsAStage, (i + 1) * commandsAStage),
     }));
@@ -129,19 +137,27 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
     return service;
   }
 
+  /** Every stage that there is. */
+  async function readAll(): Promise<readonly StageLoad[]> {
+    if (!latest || now() - latest.at >= freshMs) {
+      const loads = load();
+      const mine = { at: now(), loads };
+      latest = mine;
+      // A failure is told to whoever waits for it and then forgotten.
+      loads.catch(() => {
+        if (latest === mine) latest = undefined;
+      });
+    }
+    return await latest.loads;
+  }
+
   return {
-    /** Every stage with all that waits in it, in the order of the pipeline, as it was at most a second ago. */
-    async read(): Promise<readonly StageLoad[]> {
-      if (!latest || now() - latest.at >= freshMs) {
-        const loads = load();
-        const mine = { at: now(), loads };
-        latest = mine;
-        // A failure is told to whoever waits for it and then forgotten.
-        loads.catch(() => {
-          if (latest === mine) latest = undefined;
-        });
-      }
-      return await latest.loads;
+    /**
+     * The stages of a request at which this stage looks at the photo, with all that waits in them, in the order of the pipeline,
+     * as they were at most a second ago.
+     */
+    async read(look: LookStage = 'vision'): Promise<readonly StageLoad[]> {
+      return onTheWay(await readAll(), look);
     },
 
     /**
@@ -150,18 +166,40 @@ export function createPipelineLoad(options: { redis: Redis; prefix: string; mode
      * only as many count as can be in its way at once, one a slot. What is counted is asked before this returns, so that a
      * command that the caller sends next is not in it.
      */
-    async readBefore(priority: Request['priority'], turn: number): Promise<readonly StageLoad[]> {
+    async readBefore(
+      priority: Request['priority'],
+      turn: number,
+      look: LookStage = 'vision',
+    ): Promise<readonly StageLoad[]> {
       // First in, first out among equals: those of the same priority are before it, too.
       const end = `(${(priorityOf(priority, turn) + 1) * scorePerPriority}`;
       const counted = scripts.bunri_countBefore(...waitingKeys, end);
-      const [loads, before] = await Promise.all([this.read(), counted]);
-      return loads.map((of, i) => ({
-        ...of,
-        waiting: Number(before[i]),
-        delayed: priority === 'interactive' ? Math.min(of.delayed, of.slots) : of.delayed,
-      }));
+      const [loads, before] = await Promise.all([readAll(), counted]);
+      return onTheWay(standingBehind(loads, priority, before), look);
+    },
+
+    /** The same of a job of an ordinary request, whose place at each of its stages was counted when it was accepted. */
+    async readCounted(priority: Request['priority'], before: readonly number[]): Promise<readonly StageLoad[]> {
+      return standingBehind(await this.read(), priority, before);
     },
   };
+}
+
+/** Of all stages those at one of which a request is looked at. */
+function onTheWay(loads: readonly StageLoad[], look: LookStage): StageLoad[] {
+  return loads.filter(({ stage }) => !isLookStage(stage) || stage === look);
+}
+
+function standingBehind(
+  loads: readonly StageLoad[],
+  priority: Request['priority'],
+  before: readonly number[],
+): StageLoad[] {
+  return loads.map((of, i) => ({
+    ...of,
+    waiting: Number(before[i]),
+    delayed: priority === 'interactive' ? Math.min(of.delayed, of.slots) : of.delayed,
+  }));
 }
 
 async function answersOf(commands: ReturnType<Redis['pipeline']>): Promise<unknown[]> {

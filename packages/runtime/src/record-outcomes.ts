@@ -1,5 +1,13 @@
 import type { Request, RequestStatus, StageName } from '@bunri/queue-contracts';
 
+/** What became of a new request. */
+export interface Acceptance {
+  readonly outcome: 'accepted' | 'existing' | 'conflict' | 'unstored' | 'known';
+  readonly id: string;
+  readonly turn: number;
+  readonly before: readonly number[] | null;
+}
+
 /** Why a transition changed nothing: the record is gone, the request is closed, or a later run holds the stage. */
 export type Refused = { outcome: 'gone' } | { outcome: 'closed'; status: RequestStatus } | { outcome: 'fenced' };
 

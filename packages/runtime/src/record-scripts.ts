@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis';
 import { finalStage } from '@bunri/queue-contracts';
 import { givingUp } from './give-up-script.ts';
 import { referenceMarginMs, referring } from './image-references.ts';
+import { closer, counting, emitter, fence, terminal } from './record-script-parts.ts';
 import { statisticsTtlMs } from './statistics.ts';
 import { turns } from './turn-script.ts';
 
@@ -21,83 +22,39 @@ export const suspectAfter = 2;
 /**
  * The transitions of a request's record, one atomic script each; ARCHITECTURE.md has them as a table.
  *
- * KEYS 1 record, and of those that close a request or count: 2 statistics of the day, 3 deadlines, 4 finished, 5 unqueued.
- * ARGV 1 now, '' for Redis's own clock. Scripts run nine times a request: each gets only the keys and the functions that it
- * uses, makes as few calls as it can, and counts in integers, which Redis adds four times as fast. The id and the event
- * stream, whose name is the Pub/Sub channel too, follow from the record's key, and lie in its slot of a cluster.
- * A script answers a list whose first word is the outcome; nothing is written unless that word names the transition.
+ * Scripts run nine times a request: each gets only the functions that it uses, makes as few calls as it can, and counts in integers,
+ * which Redis adds four times as fast. A script answers a list whose first word is the outcome; nothing is written unless that word names the transition.
  */
-const emitter = `
-local rec, now = KEYS[1], ARGV[1]
-local id, ev = string.match(rec, '[^:]*$'), rec .. ':events'
-local call = redis.call
-if now == '' then
-  local time = call('TIME')
-  now = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
-end
-local function emit(seq, kind, data)
-  call('XADD', ev, seq .. '-0', 'type', kind, 'at', now, 'data', data)
-  call('PUBLISH', ev, seq .. ' ' .. kind .. ' ' .. now .. ' ' .. data)
-end
-`;
-
-const terminal = `
-local function terminal(status)
-  return status == 'completed' or status == 'failed' or status == 'canceled'
-end
-`;
-
-/** The script itself writes status, completedAt and seq. An end that somebody is to be told of goes into the outbox with it. */
-const closer = `
-local statistics, deadlines, finished = KEYS[2], KEYS[3], KEYS[4]
-local function close(seq, status, data, retention, webhook)
-  call('ZREM', deadlines, id)
-  call('ZADD', finished, now, id)
-  call('HINCRBY', statistics, status, 1)
-  emit(seq, status, data)
-  call('PEXPIRE', rec, retention)
-  call('PEXPIRE', ev, retention)
-  if webhook then call('ZADD', string.sub(rec, 1, -#id - 9) .. 'outbox', now, 'classification.' .. status .. ' ' .. id .. ' ' .. seq) end
-end
-`;
-
-/** The stage's fence: a run may write only while it is the latest run of its stage and the request is open. */
-const fence = `
-local stage, token = ARGV[2], ARGV[3]
-local state = call('HMGET', rec, 'status', stage .. '.token', stage .. '.status', 'seq', 'webhook')
-if not state[1] then return {'gone'} end
-if terminal(state[1]) then return {'closed', state[1]} end
-if state[2] ~= token or state[3] ~= 'running' then return {'fenced'} end
-local seq = tonumber(state[4]) + 1
-`;
-
 export const scripts = {
-  /** KEYS 6 owner index, 7 turns, 8 epoch, and where the client gave one 9 idempotency key. ARGV 2 retention ms, 3 request
-   * JSON, 4 owner, 5 deadline, 6 created, 7 class, 8 'completed' for a request answered from the cache, 'replay', or '',
-   * 9 fingerprint, 10 its ttl ms, 11 the id of the request that it goes on from, which is told of an answer, or '', then field and
-   * value pairs: `webhook` first where somebody is to be told of the end, and of the stages that have their output already. Answers the turn, too. */
-  accept: `${emitter}${closer}${turns}${referring}
+  /** KEYS 2 where the client gave one the idempotency key. ARGV 2 retention ms, 3 request JSON, 4 owner, 5 deadline, 6 created, 7 class,
+   * 8 'completed' for a request answered from the cache, 'replay', or '', 9 fingerprint, 10 its ttl ms, 11 the id of the request that it
+   * goes on from, which is told of an answer, or '', 12 day of the statistics, 13 the cache entry without which it is new, or '', then
+   * field and value pairs: `webhook` first where somebody is to be told of the end, and of the stages that have their output already.
+   * Answers the turn, too, and of a request that is queued how many jobs are before it in each queue. */
+  accept: `${emitter}${closer(12)}${turns}${referring}${counting}
+local claim = ARGV[9] ~= '' and KEYS[2]
 local function recordOf(other) return string.sub(rec, 1, -#id - 1) .. other end
 local first, answers = recordOf(ARGV[11]), ARGV[11] ~= '' and ARGV[8] ~= 'replay'
 local function tellFirst(by)
   -- Of one that is past its retention nothing must come back. What is packed has this field beside the archive.
   if answers and call('EXISTS', first) == 1 then call('HSET', first, 'answeredBy', by) end
 end
-if KEYS[9] then
-  local claimed = call('HMGET', KEYS[9], 'fingerprint', 'id')
+if claim then
+  local claimed = call('HMGET', claim, 'fingerprint', 'id')
   local status = claimed[1] and call('HGET', recordOf(claimed[2]), 'status')
   -- A claim is free again whose request was removed, and that of an answer which came to nothing: the person may try again.
   local isFree = not status or answers and (status == 'failed' or status == 'canceled')
   if not isFree then
     if claimed[1] ~= ARGV[9] then return {'conflict', claimed[2]} end
     tellFirst(claimed[2])
-    return {'existing', claimed[2]}
+    return {'existing', claimed[2], claimed[2] == id and call('HGET', rec, 'turn') or '0'}
   end
 end
 if call('EXISTS', rec) == 1 then return {'existing', id, call('HGET', rec, 'turn') or '0'} end
+if ARGV[13] ~= '' and call('EXISTS', base .. ARGV[13]) == 1 then return {'known', id} end
 local idle = call('ZCARD', deadlines) == 0
-if idle and call('SET', KEYS[8], now, 'NX') then call('SET', imageKey('since'), 0) end
-local fields = {'request', ARGV[3], 'deadlineAt', ARGV[5], 'readyAt', now, unpack(ARGV, 12)}
+if idle and call('SET', base .. 'epoch', now, 'NX') then call('SET', imageKey('since'), 0) end
+local fields = {'request', ARGV[3], 'deadlineAt', ARGV[5], 'readyAt', now, unpack(ARGV, 14)}
 local image = imageIn(fields)
 if image and ARGV[8] == 'completed' and unstored(image, now - ${answerKnownMs}) then return {'unstored', id} end
 if ARGV[11] ~= '' and (call('EXISTS', first) == 0 or call('HEXISTS', first, 'deleting') == 1) then return {'unstored', id} end
@@ -107,28 +64,28 @@ local function write(...)
   call('HSET', rec, unpack(fields))
 end
 tellFirst(id)
-call('ZADD', KEYS[6], ARGV[6], id)
-if KEYS[9] then
-  call('HSET', KEYS[9], 'fingerprint', ARGV[9], 'id', id)
-  call('PEXPIRE', KEYS[9], ARGV[10])
-  fields[#fields + 1], fields[#fields + 2] = 'claim', string.match(KEYS[9], '[^:]*$')
+call('ZADD', base .. 'owner:' .. ARGV[4], ARGV[6], id)
+if claim then
+  call('HSET', claim, 'fingerprint', ARGV[9], 'id', id)
+  call('PEXPIRE', claim, ARGV[10])
+  fields[#fields + 1], fields[#fields + 2] = 'claim', string.match(claim, '[^:]*$')
 end
 if call('HINCRBY', statistics, 'accepted', 1) == 1 then call('PEXPIRE', statistics, ${statisticsTtlMs}) end
 emit(1, 'accepted', '{}')
 if ARGV[8] == 'completed' then
   write('status', 'completed', 'completedAt', now, 'seq', 2)
   call('HINCRBY', statistics, 'cached', 1)
-  close(2, 'completed', '{"cached":true}', ARGV[2], ARGV[12] == 'webhook')
+  close(2, 'completed', '{"cached":true}', ARGV[2], ARGV[14] == 'webhook')
   return {'accepted', id, '0'}
 end
-local turn = nextTurn(KEYS[7], ARGV[7], ARGV[4], idle)
+local turn = nextTurn(base .. 'turns', ARGV[7], ARGV[4], idle)
 write('status', 'queued', 'seq', 1, 'class', ARGV[7], 'turn', turn)
 call('ZADD', deadlines, ARGV[5], id)
-call('ZADD', KEYS[5], now, id)
-return {'accepted', id, tostring(turn)}`,
+call('ZADD', base .. 'unqueued', now, id)
+return {'accepted', id, tostring(turn), before(ARGV[7], turn)}`,
 
-  /** KEYS 2 unqueued, and of the final stage 3 turns: a class has come to the turn of what reaches the end of the pipeline,
-   * wherever its requests pile up. ARGV 2 stage, 3 token, 4 generation, 5 'held' where the process has a suspect already,
+  /** At the final stage a class has come to the turn of what reaches the end of the pipeline, wherever its requests pile up.
+   * ARGV 2 stage, 3 token, 4 generation, 5 'held' where the process has a suspect already,
    * then the stages whose outputs the stage reads. A run that finds another one still running counts that one as lost,
    * unless its process is the same, which then evidently lives. */
   start: `${emitter}${terminal}
@@ -152,21 +109,22 @@ if lost >= ${suspectAfter} and ARGV[5] == 'held' then
   call('HSET', rec, stage .. '.status', 'pending')
   return {'isolated'}
 end
-if KEYS[3] and state[12] and tonumber(state[12]) > tonumber(call('HGET', KEYS[3], state[11]) or 0) then
-  call('HSET', KEYS[3], state[11], state[12])
+if stage == '${finalStage}' and state[12] and tonumber(state[12]) > tonumber(call('HGET', base .. 'turns', state[11]) or 0) then
+  call('HSET', base .. 'turns', state[11], state[12])
 end
 local seq, attempt = tonumber(state[9]) + 1, tonumber(state[10] or 0) + 1
 call('HSET', rec, 'status', 'running', 'seq', seq, stage .. '.status', 'running', stage .. '.token', token,
   stage .. '.startedAt', now, stage .. '.attempts', attempt)
-if state[1] == 'queued' then call('ZREM', KEYS[2], id) end
+if state[1] == 'queued' then call('ZREM', base .. 'unqueued', id) end
 emit(seq, 'stage.started', '{"stage":"' .. stage .. '","attempt":' .. attempt .. '}')
 local reply = {'started', tostring(attempt), state[5], state[4], tostring(lost)}
 for i = 1, #outputs do reply[#reply + 1] = state[12 + i] or '' end
 return reply`,
 
   /** ARGV 2 stage, 3 token, 4 duration ms, 5 cached 1 or 0, 6 output JSON, 7 retention ms of a request that ends with this
-   * stage, else '', 8 retention ms where the output names a stored picture, else '', then counter and amount pairs. */
-  finish: `${emitter}${terminal}${fence}${closer}${referring}
+   * stage, else '', 8 retention ms where the output names a stored picture, else '', 9 day of the statistics, then counter and
+   * amount pairs. */
+  finish: `${emitter}${terminal}${fence}${closer(9)}${referring}
 local image = ARGV[8] ~= '' and imageOf(ARGV[6])
 if image then
   local times = call('HMGET', rec, stage .. '.startedAt', 'deadlineAt')
@@ -179,7 +137,7 @@ if ARGV[7] == '' then
 else
   call('HSET', rec, 'seq', seq + 1, 'status', 'completed', 'completedAt', now, unpack(fields))
 end
-for i = 9, #ARGV, 2 do call('HINCRBY', statistics, ARGV[i], ARGV[i + 1]) end
+for i = 10, #ARGV, 2 do call('HINCRBY', statistics, ARGV[i], ARGV[i + 1]) end
 local cached = ARGV[5] == '1' and 'true' or 'false'
 emit(seq, 'stage.completed', '{"stage":"' .. stage .. '","duration_ms":' .. ARGV[4] .. ',"cached":' .. cached .. '}')
 if ARGV[7] ~= '' then close(seq + 1, 'completed', '{}', ARGV[7], state[5]) end
@@ -203,13 +161,12 @@ emit(seq, 'answer.delta', ARGV[4])
 call('XTRIM', ev, 'MAXLEN', '~', ${mostDeltas})
 return {'emitted'}`,
 
-  /** Ends an open request without an answer. KEYS 6 turns, and 7 the index of dead letters for what an operator may retry,
-   * unless that is full: then it is one of the finished. ARGV 2 retention ms, 3 failed or canceled, 4 error JSON or '',
+  /** Ends an open request without an answer. ARGV 2 retention ms, 3 failed or canceled, 4 error JSON or '',
    * 5 stage or '', 6 token or '' (with one, only that run may end the request), 7 code of the statistics or '',
    * 8 control channel, 9 what to tell the workers on it or '', 10 generation or '' (with one, only while the request has
-   * not been retried since), 11 'overdue' or '' (only a request past its deadline), 12 retention ms of dead letters,
-   * 13 how many there may be. */
-  end: `${emitter}${terminal}${closer}${referring}
+   * not been retried since), 11 'overdue' or '' (only a request past its deadline), 12 retention ms of dead letters where an
+   * operator may retry it, else '', 13 how many there may be: beyond that it is one of the finished, 14 day of the statistics. */
+  end: `${emitter}${terminal}${closer(14)}${referring}
 local stage = ARGV[5]
 local state = call('HMGET', rec, 'status', stage .. '.token', 'generation', 'deadlineAt', 'class', '${finalStage}.startedAt', 'request', 'seq', 'webhook')
 if not state[1] then return {'gone'} end
@@ -222,16 +179,17 @@ call('HSET', rec, 'status', ARGV[3], 'completedAt', now, 'seq', seq)
 if ARGV[4] ~= '' then call('HSET', rec, 'error', ARGV[4]) end
 if stage ~= '' then call('HSET', rec, stage .. '.status', 'failed') end
 if ARGV[7] ~= '' then call('HINCRBY', statistics, 'failed:' .. ARGV[7], 1) end
-call('ZREM', KEYS[5], id)
+call('ZREM', base .. 'unqueued', id)
 -- Its turn came to nothing: the owner gets it back.
 if not state[6] and state[5] then
   local read, request = pcall(cjson.decode, state[7])
   local owner = read and request.owner and state[5] .. ':' .. request.owner
-  if owner and tonumber(call('HGET', KEYS[6], owner) or 0) > 0 then call('HINCRBY', KEYS[6], owner, -1) end
+  local given = base .. 'turns'
+  if owner and tonumber(call('HGET', given, owner) or 0) > 0 then call('HINCRBY', given, owner, -1) end
 end
 local retention = ARGV[2]
-if KEYS[7] and call('ZCARD', KEYS[7]) < tonumber(ARGV[13]) then
-  finished, retention = KEYS[7], ARGV[12]
+if ARGV[12] ~= '' and call('ZCARD', base .. 'dead') < tonumber(ARGV[13]) then
+  finished, retention = base .. 'dead', ARGV[12]
 end
 local image = imageOf(call('HGET', rec, 'preprocess.output') or '')
 if image then refer(image, retention + ${referenceMarginMs}) end
@@ -239,19 +197,20 @@ close(seq, ARGV[3], ARGV[4] ~= '' and ARGV[4] or '{}', retention, state[9])
 if ARGV[9] ~= '' then call('PUBLISH', ARGV[8], ARGV[9] .. ' ' .. id) end
 return {'ended'}`,
 
-  /** Takes a request out of the indexes of open ones, unless it is open. KEYS 2 deadlines, 3 unqueued. */
-  drop: `local state = redis.call('HGET', KEYS[1], 'status')
-if state == 'queued' or state == 'running' then return {'open'} end
-local id = string.match(KEYS[1], '[^:]*$')
-redis.call('ZREM', KEYS[2], id)
-redis.call('ZREM', KEYS[3], id)
+  /** Takes a request out of the indexes of open ones, unless it is open. */
+  drop: `${emitter}
+local status = call('HGET', rec, 'status')
+if status == 'queued' or status == 'running' then return {'open'} end
+call('ZREM', base .. 'deadlines', id)
+call('ZREM', base .. 'unqueued', id)
 return {'dropped'}`,
 
   /** Opens a request again under a new generation, whose jobs alone count from then on: a failed one that is retried, or an
-   * open one whose jobs are gone. KEYS 6 dead letters, 7 turns. ARGV 2 request JSON, 3 deadline, 4 owner, 5 class,
-   * 6 generation, 7 the status that it must have, or 'open', 8 event, 9 its data, 10 retention ms, then the stages that have to run.
+   * open one whose jobs are gone. ARGV 2 request JSON, 3 deadline, 4 owner, 5 class,
+   * 6 generation, 7 the status that it must have, or 'open', 8 event, 9 its data, 10 retention ms, 11 day of the statistics, then the stages that have to run.
    * Answers the new generation and the turn. */
   reopen: `${emitter}${terminal}${turns}${referring}
+local deadlines = base .. 'deadlines'
 local state = call('HMGET', rec, 'status', 'generation', 'seq', 'archive', 'deleting')
 if not state[1] then return {'gone'} end
 -- What is packed, or on its way out, cannot run again.
@@ -260,25 +219,25 @@ local status = terminal(state[1]) and state[1] or 'open'
 if status ~= ARGV[7] then return {'closed', state[1]} end
 if (state[2] or '0') ~= ARGV[6] then return {'fenced'} end
 local generation, seq = tonumber(ARGV[6]) + 1, tonumber(state[3]) + 1
-local turn = nextTurn(KEYS[7], ARGV[5], ARGV[4], call('ZCARD', KEYS[3]) == 0)
+local turn = nextTurn(base .. 'turns', ARGV[5], ARGV[4], call('ZCARD', deadlines) == 0)
 call('HSET', rec, 'status', 'queued', 'request', ARGV[2], 'deadlineAt', ARGV[3], 'readyAt', now, 'seq', seq,
   'generation', generation, 'class', ARGV[5], 'turn', turn)
 call('HDEL', rec, 'error', 'completedAt')
-for i = 11, #ARGV do
+for i = 12, #ARGV do
   call('HSET', rec, ARGV[i] .. '.status', 'pending')
   call('HDEL', rec, ARGV[i] .. '.token', ARGV[i] .. '.error')
   if status == 'failed' then call('HDEL', rec, ARGV[i] .. '.lost') end
 end
-if status == 'open' then call('HINCRBY', rec, ARGV[11] .. '.lost', 1) end
+if status == 'open' then call('HINCRBY', rec, ARGV[12] .. '.lost', 1) end
 local image = imageOf(call('HGET', rec, 'preprocess.output') or '')
 if image then refer(image, ARGV[3] - now + ARGV[10] + ${referenceMarginMs}) end
 call('PERSIST', rec)
 call('PERSIST', ev)
-call('ZREM', KEYS[4], id)
-call('ZREM', KEYS[6], id)
-call('ZADD', KEYS[3], ARGV[3], id)
-call('ZADD', KEYS[5], now, id)
-if status == 'failed' then call('HINCRBY', KEYS[2], 'retried', 1) end
+call('ZREM', base .. 'finished', id)
+call('ZREM', base .. 'dead', id)
+call('ZADD', deadlines, ARGV[3], id)
+call('ZADD', base .. 'unqueued', now, id)
+if status == 'failed' then call('HINCRBY', base .. 'statistics:' .. ARGV[11], 'retried', 1) end
 emit(seq, ARGV[8], ARGV[9])
 return {'reopened', tostring(generation), tostring(turn)}`,
 } as const;

@@ -72,6 +72,20 @@ const transitions = {
   },
 };
 
+test('a request that is new only without a known answer leaves nothing where there is one', async () => {
+  const known = `request:${'b'.repeat(64)}`;
+  const subject = request({ owner: randomUUID() });
+  await redis.set(`${prefix}:cache:${known}`, '{}');
+  expect(await records.accept(subject, { unlessKnown: known })).toMatchObject({ outcome: 'known', before: null });
+  expect(await records.get(subject.id)).toBeNull();
+  expect(await records.listIds(subject.owner, Infinity, 10)).toEqual([]);
+  await redis.unlink(`${prefix}:cache:${known}`);
+  expect(await records.accept(subject, { unlessKnown: known })).toMatchObject({ outcome: 'accepted' });
+  // Of one that is there already nobody needs to know more.
+  await redis.set(`${prefix}:cache:${known}`, '{}');
+  expect(await records.accept(subject, { unlessKnown: known })).toMatchObject({ outcome: 'existing' });
+});
+
 /** Outcome of each transition in each state, of the same one again, and the status that remains. */
 const table: Record<keyof typeof transitions, Record<State, string>> = {
   accept: {

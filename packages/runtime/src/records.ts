@@ -11,7 +11,7 @@ import {
   type UsualStage,
 } from '@bunri/queue-contracts';
 import { createKeys, dayInSeoul } from './keys.ts';
-import { changed, oneOf, type Refused, type StartResult } from './record-outcomes.ts';
+import { changed, oneOf, type Acceptance, type Refused, type StartResult } from './record-outcomes.ts';
 import { recordReads } from './record-reads.ts';
 import { scriptRunner, type ScriptName } from './record-scripts.ts';
 import { cachedFields, looksField, type RequestRecord, stagesLeft } from './record.ts';
@@ -77,13 +77,15 @@ export function createRecordStore(options: RecordStoreOptions) {
     return await script(name, [keys.record(id), ...more], [scriptNow(), ...args]);
   }
 
-  const fenced = async (name: ScriptName, { id, stage, token }: StageRun, args: (string | number)[], more?: string[]) =>
-    await run(name, id, [stage, token, ...args], more);
-  const statistics = () => keys.statistics(dayInSeoul(now()));
-  const ending = [deadLetterRetentionMs, options.maxDeadLetters ?? maxDeadLetters];
-  /** What a script needs that counts and closes. */
-  const closing = () => [statistics(), keys.deadlines, keys.finished];
-  const indexes = () => [...closing(), keys.unqueued];
+  const fenced = async (name: ScriptName, { id, stage, token }: StageRun, args: (string | number)[]) =>
+    await run(name, id, [stage, token, ...args]);
+  const today = () => dayInSeoul(now());
+  /** What else the end of a request is told. */
+  const ending = (isDead: boolean) => [
+    isDead ? deadLetterRetentionMs : '',
+    options.maxDeadLetters ?? maxDeadLetters,
+    today(),
+  ];
 
   return {
     keys,
@@ -95,13 +97,19 @@ export function createRecordStore(options: RecordStoreOptions) {
      * request. With an `answer` the request is completed at once; with `outputs` those stages are taken for done. The record of
      * a request that this one goes on from names it from then on, and so it does where it is `existing`; an earlier one that
      * failed or was canceled gives up the key to it. `unstored`: the picture of the `answer`, or the request that it
-     * goes on from, is being removed; nothing was written.
+     * goes on from, is being removed; `known`: there is an entry in the cache by the name of `unlessKnown`, `<cache>:<key>`. In both
+     * cases nothing was written. `before`, of a request that is queued: how many jobs it stands behind in the queue of each stage.
      */
     async accept(
       request: Request,
-      extra: { idempotency?: Idempotency; answer?: CachedAnswer; outputs?: Partial<Record<StageName, unknown>> } = {},
-    ): Promise<{ outcome: 'accepted' | 'existing' | 'conflict' | 'unstored'; id: string; turn: number }> {
-      const { idempotency, answer, outputs = answer?.outputs ?? {} } = extra;
+      extra: {
+        idempotency?: Idempotency;
+        answer?: CachedAnswer;
+        outputs?: Partial<Record<StageName, unknown>>;
+        unlessKnown?: string;
+      } = {},
+    ): Promise<Acceptance> {
+      const { idempotency, answer, outputs = answer?.outputs ?? {}, unlessKnown } = extra;
       const claim = idempotency ? [keys.idempotency(request.owner, idempotency.key)] : [];
       const reply = await run(
         'accept',
@@ -118,23 +126,25 @@ export function createRecordStore(options: RecordStoreOptions) {
           idempotencyTtlMs,
           // A replay of an answer is an operator's, and no answer.
           request.replay?.of ?? request.clarifies?.of ?? '',
+          today(),
+          unlessKnown === undefined ? '' : `cache:${unlessKnown}`,
           // A replay is an operator's, and nobody's to be told of.
           ...(request.webhookUrl !== undefined && !request.replay ? ['webhook', 1] : []),
           ...looksField(request),
           ...cachedFields(outputs, now()),
         ],
-        [...indexes(), keys.owner(request.owner), keys.turns, keys.epoch, ...claim],
+        claim,
       );
-      const outcome = oneOf(reply[0], ['accepted', 'existing', 'conflict', 'unstored']);
-      return { outcome, id: reply[1] ?? request.id, turn: Number(reply[2] ?? 0) };
+      const [word, id = request.id, turn = 0, ...before] = reply;
+      const outcome = oneOf(word, ['accepted', 'existing', 'conflict', 'unstored', 'known']);
+      return { outcome, id, turn: Number(turn), before: before.length > 0 ? before.map(Number) : null };
     },
 
     /** A worker takes the stage; `suspectHeld` where it runs one already that was lost twice. On `started` the run's token is the stage's fence, and `outputs` has what the stage reads. */
     async start(stageRun: StageRun, suspectHeld = false): Promise<StartResult> {
       const { stage, generation = 0 } = stageRun;
       const reads = stageReads(stage, stageRun.looks);
-      const more = stage === finalStage ? [keys.unqueued, keys.turns] : [keys.unqueued];
-      const reply = await fenced('start', stageRun, [generation, suspectHeld ? 'held' : '', ...reads], more);
+      const reply = await fenced('start', stageRun, [generation, suspectHeld ? 'held' : '', ...reads]);
       const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'void', 'done', 'late', 'worn', 'isolated']);
       if (outcome === 'closed') return { outcome, status: reply[1] as RequestStatus };
       if (outcome !== 'started') return { outcome };
@@ -155,19 +165,15 @@ export function createRecordStore(options: RecordStoreOptions) {
       result: { output: unknown; durationMs: number; cached: boolean; counters?: Record<string, number> },
     ): Promise<{ outcome: 'finished' | 'unstored' } | Refused> {
       const final = stageRun.stage === finalStage;
-      const reply = await fenced(
-        'finish',
-        stageRun,
-        [
-          result.durationMs,
-          result.cached ? 1 : 0,
-          JSON.stringify(result.output),
-          final ? retentionMs : '',
-          stageRun.stage === 'preprocess' ? retentionMs : '',
-          ...Object.entries(result.counters ?? {}).flat(),
-        ],
-        final ? closing() : [statistics()],
-      );
+      const reply = await fenced('finish', stageRun, [
+        result.durationMs,
+        result.cached ? 1 : 0,
+        JSON.stringify(result.output),
+        final ? retentionMs : '',
+        stageRun.stage === 'preprocess' ? retentionMs : '',
+        today(),
+        ...Object.entries(result.counters ?? {}).flat(),
+      ]);
       return reply[0] === 'unstored' ? { outcome: 'unstored' } : changed(reply, 'finished');
     },
 
@@ -219,19 +225,19 @@ export function createRecordStore(options: RecordStoreOptions) {
       const tell = token === '' && error.code === 'deadline_exceeded' ? 'deadline' : '';
       const args = [retentionMs, 'failed', JSON.stringify(error), error.stage ?? '', token, error.code];
       const fences = [generation, overdue ? 'overdue' : ''];
-      const index = [...indexes(), keys.turns, ...(isDeadLetter(error.code) ? [keys.dead] : [])];
-      return changed(await run('end', id, [...args, keys.control, tell, ...fences, ...ending], index), 'ended');
+      const reply = await run('end', id, [...args, keys.control, tell, ...fences, ...ending(isDeadLetter(error.code))]);
+      return changed(reply, 'ended');
     },
 
     /** Takes a closed or removed request out of the indexes of open ones. @returns whether it was. */
     async drop(id: string): Promise<boolean> {
-      return (await run('drop', id, [], [keys.deadlines, keys.unqueued]))[0] === 'dropped';
+      return (await run('drop', id, []))[0] === 'dropped';
     },
 
     /** Ends an open request at its owner's wish and tells every worker to abort what it has in flight for it. */
     async cancel(id: string): Promise<{ outcome: 'ended' } | Refused> {
-      const args = [retentionMs, 'canceled', '', '', '', '', keys.control, 'canceled', '', '', ...ending];
-      return changed(await run('end', id, args, [...indexes(), keys.turns]), 'ended');
+      const args = [retentionMs, 'canceled', '', '', '', '', keys.control, 'canceled', '', '', ...ending(false)];
+      return changed(await run('end', id, args), 'ended');
     },
 
     /**
@@ -252,23 +258,19 @@ export function createRecordStore(options: RecordStoreOptions) {
       const left = stagesLeft(record);
       const data = JSON.stringify({ stage: left[0], reason: from === 'failed' ? 'retried' : 'job_lost' });
       const event = from === 'failed' ? 'retried' : 'stage.released';
-      const reply = await run(
-        'reopen',
-        request.id,
-        [
-          JSON.stringify(request),
-          deadlineAt,
-          request.owner,
-          priority,
-          record.generation,
-          from,
-          event,
-          data,
-          retentionMs,
-          ...left,
-        ],
-        [...indexes(), keys.dead, keys.turns],
-      );
+      const reply = await run('reopen', request.id, [
+        JSON.stringify(request),
+        deadlineAt,
+        request.owner,
+        priority,
+        record.generation,
+        from,
+        event,
+        data,
+        retentionMs,
+        today(),
+        ...left,
+      ]);
       const result = changed(reply, 'reopened');
       if (result.outcome !== 'reopened') return result;
       const [, generation, turn] = reply;

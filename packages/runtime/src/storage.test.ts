@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer as createHttpServer, type IncomingHttpHeaders } from 'node:http';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { TransientError } from './errors.ts';
+import { sha256 } from './sha256.ts';
 import { createStorage, type Storage } from './storage.ts';
 
 let storage: Storage;
@@ -54,6 +57,27 @@ test('a URL that is signed for a client names the endpoint that clients reach, a
   const elsewhere = createStorage({ ...options, publicEndpoint: 'https://photos.example.com' });
   expect(new URL((await elsewhere.presignPut(order)).url).origin).toBe('https://photos.example.com');
   elsewhere.close();
+});
+
+test('a hash that the caller has already is the one that is signed, so that the server refuses other bytes', async () => {
+  const known = 'ab'.repeat(32);
+  const sent: IncomingHttpHeaders[] = [];
+  const server = createHttpServer((request, response) => {
+    sent.push(request.headers);
+    request.resume().once('end', () => response.end());
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const watched = createStorage({ ...options, endpoint: `http://127.0.0.1:${port}` });
+  try {
+    await watched.put('hashed/before', Buffer.from('hello'), 'text/plain', undefined, { sha256: known });
+    await watched.put('hashed/here', Buffer.from('hello'), 'text/plain');
+  } finally {
+    watched.close();
+    server.close();
+  }
+  expect(sent.map((headers) => headers['x-amz-content-sha256'])).toEqual([known, sha256('hello')]);
+  expect(sent[0]?.authorization).toContain('x-amz-content-sha256');
 });
 
 test('a stream of unknown length is stored whole', async () => {

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { startRedis, startS3 } from '@bunri/testkit';
 import { percentile } from '../measure.ts';
 import { alone, compare, type BenchOptions, type Figure, type Report, type Scenario } from '../scenario.ts';
-import { listen, type Cast, type CrowdSample } from '../sse/crowd.ts';
+import { listen, type Cast, type CrowdSample, type Lateness } from '../sse/crowd.ts';
 import type { DriverAsk } from '../sse/driver.ts';
 import type { ListenersAsk } from '../sse/listeners.ts';
 import { startMeasuredApi } from '../sse/measured-api.ts';
@@ -91,6 +91,7 @@ function report(samples: readonly Sample[], count: number): Report {
         pick(({ one }) => percentile(one.latencies, 0.99)),
         late,
       ),
+      ...lateness(samples),
       alone('events missing, repeated or out of order', [wrong], { atMost: 0 }),
       beside('Redis connections of the api; baseline: without listeners', ({ connections }) => connections, {
         atMost: 1,
@@ -123,10 +124,22 @@ function report(samples: readonly Sample[], count: number): Report {
     ],
     notes: [
       `${count} listeners on one api process, each on a request of its own, ${perSecond} transitions a second in random order through whole lives; ` +
-        'timed from just before a transition is sent to Redis until the listener has the event, by a clock of the machine',
+        'timed from just before a transition is sent to Redis until the listener has the event, by a clock of the machine. ' +
+        'Driver, listeners, Redis and the api share the machine: how late the event loops of three of them were is shown beside, and not taken off',
       `then ${few} listeners on one request of 50 transitions a second; ${samples.length} rounds, each with a fresh api process that was warmed up`,
     ],
   };
+}
+
+/** Of the processes that make the latencies what they are; nothing is taken off for them. */
+function lateness(samples: readonly Sample[]): Figure[] {
+  const names = { api: 'the api', driver: "the bench's driver", listeners: "the bench's listeners" } as const;
+  return Object.entries(names).map(([who, name]) =>
+    alone(
+      `lateness of the event loop of ${name}, p99, ms`,
+      samples.map(({ many }) => many.lateness[who as keyof Lateness]),
+    ),
+  );
 }
 
 type Start = (round: number) => Promise<{ cast: Cast; stop: () => Promise<void> }>;

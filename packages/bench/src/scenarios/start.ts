@@ -87,9 +87,10 @@ function figuresOf(app: AppName, samples: readonly Sample[]): Figure[] {
 
 async function sizesOf(app: AppName): Promise<Figure[]> {
   const folder = fileURLToPath(new URL(`../../../../out/${app}`, import.meta.url));
-  const bundle = (await stat(`${folder}/main.cjs`)).size;
+  const sizeOf = async (name: string) => (await stat(`${folder}/${name}`)).size / 1000;
   return [
-    alone(`${app}: bundle, kB`, [bundle / 1000]),
+    alone(`${app}: bundle, kB`, [await sizeOf('bundle.cjs')]),
+    alone(`${app}: compiled beforehand, kB`, [await sizeOf('bundle.cache')]),
     alone(`${app}: folder in the image, MB`, [(await folderBytes(folder)) / megabyte]),
   ];
 }

@@ -23,6 +23,14 @@ export interface CrowdOptions {
   readonly perSecond: number;
 }
 
+/** Milliseconds. */
+export interface Lateness {
+  readonly api: number;
+  /** Of the two processes that measure, each of which is late at one end. */
+  readonly driver: number;
+  readonly listeners: number;
+}
+
 /** What listening was like, from the first connection to the end of the last stream. Times are ms. */
 export interface CrowdSample {
   /** From sending a transition to each arrival of its events. */
@@ -34,6 +42,8 @@ export interface CrowdSample {
   readonly rejoinMs: number;
   /** CPU of the api while events came, for 1,000 deliveries. */
   readonly cpuMsPer1000: number;
+  /** How late each process came to what was due while events came, the 99th percentile: part of every latency. */
+  readonly lateness: Lateness;
   /** Events that did not come, came twice or out of order. */
   readonly wrong: number;
   readonly silent: { readonly state: ApiState; readonly connections: number };
@@ -56,13 +66,13 @@ export async function listen(cast: Cast, options: CrowdOptions): Promise<CrowdSa
 
   const steps = count * journey.length;
   const half = Math.floor((steps - count) / 2);
-  const first = await cpuMsOf(api, async () => await driver.ask({ ask: 'play', steps: half, perSecond }));
+  const first = await observed(cast, async () => await driver.ask({ ask: 'play', steps: half, perSecond }));
   await listeners.ask({ ask: 'drop' });
   // What happens meanwhile, as much as a tenth of all, is to be read from the streams.
   await driver.ask({ ask: 'play', steps: count });
   const rejoinMs = await join();
   let heard: readonly Heard[] = [];
-  const second = await cpuMsOf(api, async () => {
+  const second = await observed(cast, async () => {
     await driver.ask({ ask: 'play', steps: steps - count - half, perSecond });
     heard = await listeners.ask<Heard[]>({ ask: 'heard' });
   });
@@ -72,7 +82,8 @@ export async function listen(cast: Cast, options: CrowdOptions): Promise<CrowdSa
     delivered: latencies.length,
     joinMs,
     rejoinMs,
-    cpuMsPer1000: ((first + second) / latencies.length) * 1000,
+    cpuMsPer1000: ((first.cpuMs + second.cpuMs) / latencies.length) * 1000,
+    lateness: worse(first.lateness, second.lateness),
     wrong: missing + astray,
     silent,
     listening,
@@ -87,9 +98,21 @@ async function observe({ api, redis }: Cast): Promise<CrowdSample['silent']> {
   return { state, connections: clients.filter((client) => / name=api-/.test(client)).length };
 }
 
-async function cpuMsOf(api: MeasuredApi, work: () => Promise<unknown>): Promise<number> {
-  const before = await api.state();
+async function observed(cast: Cast, work: () => Promise<unknown>): Promise<{ cpuMs: number; lateness: Lateness }> {
+  const before = await readProcesses(cast);
   await work();
-  const after = await api.state();
-  return (after.cpuSeconds - before.cpuSeconds) * 1000;
+  const after = await readProcesses(cast);
+  return { cpuMs: (after.cpuSeconds - before.cpuSeconds) * 1000, lateness: after.lateness };
+}
+
+async function readProcesses({ api, driver, listeners }: Cast): Promise<{ cpuSeconds: number; lateness: Lateness }> {
+  const ask = { ask: 'lateness' } as const;
+  const late = { driver: await driver.ask<number>(ask), listeners: await listeners.ask<number>(ask) };
+  const { cpuSeconds, latenessMs } = await api.state();
+  return { cpuSeconds, lateness: { ...late, api: latenessMs } };
+}
+
+function worse(one: Lateness, other: Lateness): Lateness {
+  const worst = (who: keyof Lateness) => Math.max(one[who], other[who]);
+  return { api: worst('api'), driver: worst('driver'), listeners: worst('listeners') };
 }

@@ -5,6 +5,7 @@ import { stageOrder, type UsualStage } from '@bunri/queue-contracts';
 import { createRecordStore, newRequestId, type RecordStore } from '@bunri/runtime';
 import { seededRandom } from '@bunri/testkit';
 import { eventsOf, journeyOf, sharedNow, shuffledTurns, type Step } from './journey.ts';
+import { watchLateness, type LatenessAsk } from './lateness.ts';
 import { answerParent } from './peer.ts';
 
 export type DriverAsk =
@@ -16,7 +17,8 @@ export type DriverAsk =
   /** Answers the seq that each request has come to. */
   | { readonly ask: 'reached' }
   /** Answers when each event was sent, of those that were played at a rate. */
-  | { readonly ask: 'sent' };
+  | { readonly ask: 'sent' }
+  | LatenessAsk;
 
 interface Crowd {
   readonly ids: readonly string[];
@@ -28,6 +30,7 @@ interface Crowd {
   played: number;
 }
 
+const latenessMs = watchLateness();
 let store: RecordStore | undefined;
 let present: Crowd | undefined;
 const outputs = new Map(stageOrder.map((stage) => [stage, fixtureOutput(stage)]));
@@ -106,6 +109,7 @@ async function transition(records: RecordStore, { act, stage }: Step, run: Param
 }
 
 answerParent(async (message: DriverAsk) => {
+  if (message.ask === 'lateness') return latenessMs();
   if (message.ask === 'connect') {
     store = createRecordStore({ redis: new Redis(message.url), prefix: message.prefix });
     return undefined;

@@ -1,6 +1,7 @@
 // A process that listens to many requests, as so many EventSources would.
 import { Agent, get } from 'node:http';
 import { sharedNow, type Heard } from './journey.ts';
+import { watchLateness, type LatenessAsk } from './lateness.ts';
 import { answerParent } from './peer.ts';
 
 export type ListenersAsk =
@@ -17,7 +18,8 @@ export type ListenersAsk =
   /** Breaks all connections off. */
   | { readonly ask: 'drop' }
   /** Answers what was heard, when the server has ended all streams. */
-  | { readonly ask: 'heard' };
+  | { readonly ask: 'heard' }
+  | LatenessAsk;
 
 interface Listener {
   readonly request: number;
@@ -30,6 +32,7 @@ interface Listener {
 /** Nothing that is measured takes as long; what does will never come. */
 const patienceMs = 60_000;
 
+const latenessMs = watchLateness();
 let listeners: readonly Listener[] = [];
 const agent = new Agent({ maxSockets: Infinity });
 
@@ -125,6 +128,8 @@ answerParent(async (message: ListenersAsk) => {
       );
       return sharedNow() - startedAt;
     }
+    case 'lateness':
+      return latenessMs();
     case 'drop':
       for (const { drop } of listeners) drop();
       return undefined;
