@@ -122,19 +122,24 @@ function numberProblems(told: readonly string[], task: CheckedTask): Problem[] {
   }));
 }
 
+const listNumber = /(?<=^|\s)\(?([1-9])[.)]\s/gu;
+
 /** The numbers of a list that runs on in a text: 1) … 2) …, or 1. … 2. … */
 function withoutListNumbers(text: string): string {
   let next = 1;
-  return text.replaceAll(/(?<=^|\s)\(?([1-9])[.)]\s/gu, (found, digit) => {
+  return text.replaceAll(listNumber, (found, digit) => {
     if (Number(digit) !== next) return found;
     next += 1;
     return ' ';
   });
 }
 
+const written = /\p{Nd}+(?:[.,]\p{Nd}+)*/gu;
+const thousands = /,(?=\d{3})/gu;
+
 function numbersOf(text: string): string[] {
-  const digits = text.normalize('NFKC').match(/\p{Nd}+(?:[.,]\p{Nd}+)*/gu) ?? [];
-  return digits.map((number) => number.replaceAll(/,(?=\d{3})/gu, ''));
+  const digits = text.normalize('NFKC').match(written) ?? [];
+  return digits.map((number) => number.replaceAll(thousands, ''));
 }
 
 function placeProblems(told: readonly string[], task: CheckedTask): Problem[] {
@@ -152,6 +157,7 @@ const fences = /<\/?(?:item|question)>/iu;
 /** Addresses, with or without a scheme; a particle may stand right behind. */
 const links =
   /https?:\/\/[^\s가-힣)]+|\b(?:[a-z0-9-]+\.)+(?:com|net|org|kr|io|co|me|ly|gg|gl|info|biz|shop|store|site|online|xyz|app|dev|link|top|jp|cn)(?![a-z0-9-])[^\s가-힣)]*/giu;
+const behindLink = /[.,;:!?'"”’]+$/u;
 /** So many words of the instructions in a row are no chance. */
 const runLength = 6;
 
@@ -160,10 +166,10 @@ function leakProblems(texts: readonly string[], task: CheckedTask, prompt: strin
   const ids = task.context.sentences.map(({ rule_id }) => rule_id);
   const known = task.context.sentences.map(({ text }) => text).join('\n');
   const isLeak = fieldNames.test(whole) || fences.test(whole) || ids.some((id) => whole.includes(id));
-  const ownRuns = runsOf(known);
-  const promptRuns = runsOf(prompt);
-  const isPrompt = [...runsOf(whole)].some((run) => promptRuns.has(run) && !ownRuns.has(run));
-  const foreign = (whole.match(links) ?? []).some((link) => !known.includes(link.replace(/[.,;:!?'"”’]+$/u, '')));
+  const fromPrompt = repeatsOf(whole, prompt);
+  const own = fromPrompt.length > 0 ? runsOf(known) : new Set<string>();
+  const isPrompt = fromPrompt.some((run) => !own.has(run));
+  const foreign = (whole.match(links) ?? []).some((link) => !known.includes(link.replace(behindLink, '')));
   return [
     ...(isLeak || isPrompt
       ? [
@@ -177,8 +183,20 @@ function leakProblems(texts: readonly string[], task: CheckedTask, prompt: strin
   ];
 }
 
+/** Of one prompt or two: those of a process never change. */
+const runsOfPrompts = new Map<string, ReadonlySet<string>>();
+
+/** The runs of a text that stand in a prompt. */
+function repeatsOf(text: string, prompt: string): string[] {
+  const runs = runsOfPrompts.get(prompt) ?? runsOf(prompt);
+  if (!runsOfPrompts.has(prompt)) runsOfPrompts.set(prompt, runs);
+  return [...runsOf(text)].filter((run) => runs.has(run));
+}
+
+const word = /[\p{L}\p{N}]+/gu;
+
 function runsOf(text: string): Set<string> {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words = text.toLowerCase().match(word) ?? [];
   const runs = new Set<string>();
   for (let i = 0; i + runLength <= words.length; i += 1) runs.add(words.slice(i, i + runLength).join(' '));
   return runs;

@@ -90,14 +90,13 @@ function namesIn(text: string, place: string, itemName: string): string[] {
   return stemsOf(text).filter((stem) => !own.has(stem));
 }
 
+const stemmed = /[가-힣]{2,}|[a-z]{4,}/gu;
+const latin = /[a-z]/u;
+
 /** Enough of each word to know it again with another particle or ending. */
 function stemsOf(text: string): string[] {
-  const words =
-    text
-      .normalize('NFC')
-      .toLowerCase()
-      .match(/[가-힣]{2,}|[a-z]{4,}/gu) ?? [];
-  return words.map((word) => (/[a-z]/u.test(word) ? word.slice(0, 5) : word.slice(0, 2)));
+  const words = text.normalize('NFC').toLowerCase().match(stemmed) ?? [];
+  return words.map((word) => (latin.test(word) ? word.slice(0, 5) : word.slice(0, 2)));
 }
 
 /** What is done with things of any kind. */

@@ -40,9 +40,11 @@ export function groundGuidance(
   };
 }
 
+const listNumber = /^\(?\d{1,2}[.)]\s+/u;
+
 /** Steps stand in a list anyway: a number of their own would be a number that no rule knows. */
 function withoutListNumber(text: string): string {
-  return text.trim().replace(/^\(?\d{1,2}[.)]\s+/u, '');
+  return text.trim().replace(listNumber, '');
 }
 
 function nonEmpty(texts: readonly string[]): string[] {

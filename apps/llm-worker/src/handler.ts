@@ -41,7 +41,7 @@ const cacheName = 'answer';
 export function makeHandler(deps: GuidanceDeps): Handler<'llm'> {
   const { cache, flights, promptVersion = promptVersions.llm } = deps;
   return async (input, context) => {
-    const answerKey = (link: Link) => answerCacheKey(input, link, promptVersion);
+    const answerKey = cacheKeys(input, promptVersion);
     const recall = async (link: Link) => await cache.get(cacheName, answerKey(link), stages.llm.output);
     const keep = async (link: Link, output: Output) =>
       await cache.set(cacheName, answerKey(link), { ...output, usage: nothingUsed });
@@ -68,27 +68,31 @@ function chainFor({ request: { replay } }: Input, { models }: GuidanceDeps): Cha
 }
 
 /**
- * Everything that decides a guidance: of the classification what was seen, not who saw it; of the rules every word that
- * matters. A replay's is its own: it finds nobody's answer, and nobody finds its.
+ * By engine, the key of everything that decides a guidance; the same four times a run: of the classification what was seen,
+ * not who saw it; of the rules every word that matters. A replay's is its own: it finds nobody's answer, and nobody finds its.
  */
-function answerCacheKey(
-  { request, preprocess, vision, rag }: Input,
-  { identity }: Link,
-  promptVersion: PromptVersion,
-): string {
+function cacheKeys({ request, preprocess, vision, rag }: Input, promptVersion: PromptVersion): (link: Link) => string {
   const { engine: _engine, ...seen } = vision.classification;
   // Another edition of the catalogue is no reason to pay again where it says the same about this item.
   const { catalogue_version: _version, ...rules } = rag;
-  return cacheKey([
-    preprocess.sha256,
-    normaliseQuestion(request.question),
-    request.locale,
-    seen,
-    rules,
-    identity,
-    promptVersion,
-    ...(request.replay ? [request.id] : []),
-  ]);
+  const question = normaliseQuestion(request.question);
+  const known = new Map<string, string>();
+  return ({ identity }) => {
+    const key =
+      known.get(identity) ??
+      cacheKey([
+        preprocess.sha256,
+        question,
+        request.locale,
+        seen,
+        rules,
+        identity,
+        promptVersion,
+        ...(request.replay ? [request.id] : []),
+      ]);
+    known.set(identity, key);
+    return key;
+  };
 }
 
 /**

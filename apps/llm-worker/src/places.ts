@@ -23,12 +23,22 @@ export function mentionedPlaces(text: string): Mention[] {
   ]);
 }
 
+/** No place is named without these. */
+const letters = { ko: /[가-힣]/u, en: /[a-z]{3}/iu } as const;
+
 function find(sentence: string, language: 'ko' | 'en'): Found[] {
-  return [...sentence.matchAll(placePattern[language])].flatMap((match) => {
+  // The expressions of the places are long, and most sentences are in one language alone.
+  if (!letters[language].test(sentence)) return [];
+  const pattern = placePattern[language];
+  const found: Found[] = [];
+  // Not matchAll: it makes another expression each time, and compiles that once more where memory was cleared since.
+  pattern.lastIndex = 0;
+  for (let match = pattern.exec(sentence); match !== null; match = pattern.exec(sentence)) {
     const place = matchedPlace(match.groups ?? {});
     const [words] = match;
-    return place === undefined ? [] : [{ place, words, start: match.index, end: match.index + words.length }];
-  });
+    if (place !== undefined) found.push({ place, words, start: match.index, end: match.index + words.length });
+  }
+  return found;
 }
 
 /** In a list (종이류나 비닐류로, paper or glass) one negation stands for all: at its end in Korean, before it in English. */
@@ -53,11 +63,13 @@ const koreanNegation =
 /** How something is put there, which says nothing against the place. */
 const koreanManner = /[가-힣]+지 ?(?:않게|않도록)/gu;
 
+const koreanRole = /^(?:에|으로|로)/u;
+
 function koreanPolarity(sentence: string, { end }: Found, next: Found | undefined): boolean | 'as neighbour' {
   const tail = sentence.slice(end, next?.start);
   if (next && koreanJoint.test(tail)) return 'as neighbour';
   const clause = koreanClause.exec(tail)?.[0] ?? tail;
-  return koreanNegation.test(/^(?:에|으로|로)/u.test(clause) ? clause.replaceAll(koreanManner, '') : clause);
+  return koreanNegation.test(koreanRole.test(clause) ? clause.replaceAll(koreanManner, '') : clause);
 }
 
 const englishJoint = /^[\s,]*(?:(?:or|and|nor)\b)?\s*(?:(?:with|in|into|as|the|other|your|a)\b\s*)*$/iu;
@@ -68,6 +80,7 @@ const englishNegation =
   /\b(?:not|never|no|neither|nor|cannot|rather than|instead of|avoid|apart from|out of|too \w+ (?:for|to))\b|n['’]t\b/iu;
 /** The last verb that puts the thing somewhere: what is negated further before it is something else. */
 const lastVerb = /^(.*)\b(?:goes|go|puts?|use|belongs?|counts?|mix|throw|sort|discard|report|is|are)\b(.*)$/iu;
+const behindOr = /\bor $/iu;
 const negatedVerb = /(?:\b(?:not|never|cannot|or)|n['’]t)(?: (?:ever|be|just))? $/iu;
 const negatedPlace =
   /^ (?:not|no|never)\b|\b(?:neither|nor|not (?:with|in|into|as)|out of|instead of|rather than|apart from|too \w+ (?:for|to))\b/iu;
@@ -79,6 +92,6 @@ function englishPolarity(sentence: string, { start }: Found, previous: Found | u
   const head = (isListed ? between.replace(englishList, '') : between).replace(englishClause, '');
   const [, before, after] = lastVerb.exec(head) ?? [];
   if (before === undefined || after === undefined) return englishNegation.test(head);
-  if (/\bor $/iu.test(before)) return englishNegation.test(head);
+  if (behindOr.test(before)) return englishNegation.test(head);
   return negatedVerb.test(before) || negatedPlace.test(after);
 }

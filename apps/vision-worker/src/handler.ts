@@ -13,6 +13,7 @@ import {
   classificationSchema,
   localModel,
   nothingUsed,
+  type Classification,
   type LookStage,
   type StageInput,
   type StageOutput,
@@ -55,15 +56,18 @@ const cacheName = 'vision';
 export function makeHandler(deps: VisionDeps): Handler<LookStage> {
   const { cache, flights } = deps;
   return async (input, context) => {
+    const keyOf = cacheKeys(input);
     const recall = async (link: Link): Promise<Output | null> => {
-      const classification = await cache.get(cacheName, visionCacheKey(input, link), classificationSchema);
+      const classification = await cache.get(cacheName, keyOf(link), classificationSchema);
       return classification && { classification, usage: nothingUsed };
     };
     const chain = chainFor(input, deps);
     const known = await recall(chain[0]);
     if (known) return { output: known, cached: true };
-    const key = visionCacheKey(input, chain[0]);
-    return await flights.run(key, input.request.id, async () => await look(deps, chain, input, context, recall));
+    const keep = async (link: Link, classification: Classification) =>
+      await cache.set(cacheName, keyOf(link), classification, { image: input.preprocess.sha256 });
+    const work = async () => await look({ deps, chain, input, context, recall, keep });
+    return await flights.run(keyOf(chain[0]), input.request.id, work);
   };
 }
 
@@ -89,13 +93,17 @@ function chainFor(
   return [first, ...others.filter((link) => link.name !== first.name && !(isEnsemble && link.isFree))];
 }
 
-async function look(
-  deps: VisionDeps,
-  chain: Chain<VisionTask, VisionAnswer>,
-  input: Input,
-  { signal, log, lastAttempt }: HandlerContext,
-  recall: (link: Link) => Promise<Output | null>,
-): Promise<HandlerResult<LookStage>> {
+interface Looking {
+  readonly deps: VisionDeps;
+  readonly chain: Chain<VisionTask, VisionAnswer>;
+  readonly input: Input;
+  readonly context: HandlerContext;
+  readonly recall: (link: Link) => Promise<Output | null>;
+  readonly keep: (link: Link, classification: Classification) => Promise<void>;
+}
+
+async function look({ deps, chain, input, context, recall, keep }: Looking): Promise<HandlerResult<LookStage>> {
+  const { signal, log, lastAttempt } = context;
   const { owner, question, locale, createdAt, deadlineAt, replay } = input.request;
   const { output, degraded, cached } = await callChain<VisionTask, VisionAnswer, Output>(
     chain,
@@ -116,9 +124,7 @@ async function look(
         const engine = { ...said.engine, ...(isAsked && { prompt_version: promptVersions.vision }) };
         const classification = classify(said.value, locale, engine);
         // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
-        await deps.cache.set(cacheName, visionCacheKey(input, link), classification, {
-          image: input.preprocess.sha256,
-        });
+        await keep(link, classification);
         return { classification, usage: said.usage };
       },
     },
@@ -133,15 +139,26 @@ async function readImage({ storage }: VisionDeps, { preprocess }: Input, signal:
   return image;
 }
 
-/** Everything that decides a classification. A replay's is its own: it finds nobody's answer, and nobody finds its. */
-function visionCacheKey({ request, preprocess }: Input, { identity }: Link): string {
-  return cacheKey([
-    preprocess.sha256,
-    normaliseQuestion(request.question),
-    request.locale,
-    identity,
-    promptVersions.vision,
-    catalogueVersion,
-    ...(request.replay ? [request.id] : []),
-  ]);
+/**
+ * By engine, the key of everything that decides a classification; the same four times a run. A replay's is its own: it finds
+ * nobody's answer, and nobody finds its.
+ */
+function cacheKeys({ request, preprocess }: Input): (link: Link) => string {
+  const known = new Map<string, string>();
+  const question = normaliseQuestion(request.question);
+  return ({ identity }) => {
+    const key =
+      known.get(identity) ??
+      cacheKey([
+        preprocess.sha256,
+        question,
+        request.locale,
+        identity,
+        promptVersions.vision,
+        catalogueVersion,
+        ...(request.replay ? [request.id] : []),
+      ]);
+    known.set(identity, key);
+    return key;
+  };
 }

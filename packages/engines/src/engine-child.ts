@@ -15,8 +15,11 @@ export interface ChildOptions {
   readonly maxOldSpaceMb: number;
 }
 
+/** Why a process ends that nobody wanted to end. */
+export const unwantedEnds = ['out_of_memory', 'timeout', 'crashed'] as const;
+
 /** `unloaded` where we ended it. */
-export type DeathReason = 'out_of_memory' | 'timeout' | 'unloaded' | 'crashed';
+export type DeathReason = (typeof unwantedEnds)[number] | 'unloaded';
 
 /** The engine's process is gone, and with it all that it was asked. */
 export class EngineDied extends Error {

@@ -1,5 +1,5 @@
 import type { Logger, Metrics } from '@bunri/runtime';
-import { EngineDied, startEngineChild, type ChildOptions, type EngineChild } from './engine-child.ts';
+import { EngineDied, startEngineChild, unwantedEnds, type ChildOptions, type EngineChild } from './engine-child.ts';
 import { loadError, notTriedYet } from './engine-failures.ts';
 
 export interface KeptChildOptions extends ChildOptions {
@@ -38,6 +38,9 @@ export function pauseAfter(failures: number): number {
 
 export function keepChild<Task, Value>(options: KeptChildOptions): KeptChild<Task, Value> {
   const { model, loadTimeoutMs, metrics, log, now } = options;
+  // The first load and the first death are a rise only of what is there before them.
+  metrics.localLoadSeconds.zero({ model });
+  for (const reason of unwantedEnds) metrics.localDeaths.inc({ model, reason }, 0);
   let child: EngineChild<Task, Value> | undefined;
   /** From the start of the process to its end. */
   let ready: Promise<EngineChild<Task, Value>> | undefined;

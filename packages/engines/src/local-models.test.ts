@@ -86,6 +86,17 @@ test('the model that was used least recently makes room, and the others stay', a
   expect(text).toMatch(/bunri_local_model_unloads_total\{[^}]*model="b",why="room"[^}]*\} 1\n/);
 });
 
+test('unloads are counted from 0 on, so that the first of each kind is seen as a rise', async () => {
+  add(modelsOf(), { name: 'a', bytes: 60 });
+  const { values } = await metrics.localUnloads.get();
+  expect(values.map(({ labels, value }) => [labels.model, labels.why, value])).toEqual([
+    ['a', 'idle', 0],
+    ['a', 'room', 0],
+    ['a', 'too_large', 0],
+    ['a', 'asked', 0],
+  ]);
+});
+
 test('a model that works is never unloaded for another, which waits for its end', async () => {
   const models = modelsOf();
   const [a, b] = ['a', 'b'].map((name) => add(models, { name, bytes: 60 }));

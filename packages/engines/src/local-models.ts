@@ -1,7 +1,7 @@
 import { TransientError, type Logger, type Metrics } from '@bunri/runtime';
 import { createBell } from './bell.ts';
 import type { InferenceEngine } from './engine.ts';
-import { bringIn, idleModels, type HeldModel, type WhyUnloaded } from './model-room.ts';
+import { bringIn, idleModels, whyUnloaded, type HeldModel, type WhyUnloaded } from './model-room.ts';
 import { orAbort } from './or-abort.ts';
 
 export interface LocalModelsOptions {
@@ -79,6 +79,8 @@ export function createLocalModels<Task, Value>(options: LocalModelsOptions): Loc
       const nothing = { ready: undefined, gone: undefined };
       models.set(engine.model, { engine, state: 'out', bytes, holders: 0, usedAt: now(), ...nothing });
       metrics.localModelBytes.set(engine.model, () => engine.memoryBytes());
+      // Its first unload is a rise only of what is there before it.
+      for (const why of whyUnloaded) metrics.localUnloads.inc({ model: engine.model, why }, 0);
     },
     use(name) {
       const model = models.get(name);

@@ -134,8 +134,9 @@ async function ask<Task, Value, Output>(
   if (!answer.admitted) return passedByBreaker(answer);
   const outOfTime = new AbortController();
   const timer = timeMs === undefined ? undefined : setTimeout(() => outOfTime.abort(), timeMs);
+  const signal = timeMs === undefined ? call.signal : AbortSignal.any([call.signal, outOfTime.signal]);
   try {
-    const output = await pay(link, { ...call, signal: AbortSignal.any([call.signal, outOfTime.signal]) }, deps);
+    const output = await pay(link, { ...call, signal }, deps);
     await answer.call.succeeded();
     return { output };
   } catch (error) {

@@ -1,5 +1,6 @@
-import { APIConnectionError, APIConnectionTimeoutError, APIError } from 'openai';
+import { APIConnectionTimeoutError, APIError } from 'openai';
 import { PermanentError, RateLimitedError, TransientError } from '@bunri/runtime';
+import { isObject } from './parse-json.ts';
 import { noteTold, toldLimits } from './rate-limit-headers.ts';
 import { retryAfterMs } from './retry-after.ts';
 
@@ -12,19 +13,19 @@ type ModelError = PermanentError | TransientError | RateLimitedError;
  * @param now epoch milliseconds.
  */
 export function modelError(error: unknown, now: number): ModelError {
-  const translated = translate(error, now);
-  if (error instanceof APIError) noteTold(translated, toldLimits(error.headers));
-  return translated;
+  if (error instanceof APIConnectionTimeoutError) return timedOut();
+  if (!(error instanceof APIError) || error.status === undefined) return connectionFailed();
+  const failure = refusedCall(error.status, error, now);
+  noteTold(failure, toldLimits(error.headers));
+  return failure;
 }
 
-function translate(error: unknown, now: number): ModelError {
-  if (error instanceof APIConnectionTimeoutError) return timedOut();
-  if (error instanceof APIConnectionError || !(error instanceof APIError)) {
-    return new TransientError('model_unavailable', 'The connection to the model API failed; try again later.');
-  }
-  return error.status === undefined
-    ? failedAnswer(error.code, error.headers, now)
-    : refusedCall(error.status, error, now);
+export function connectionFailed(): TransientError {
+  return new TransientError('model_unavailable', 'The connection to the model API failed; try again later.');
+}
+
+export function halfWay(): TransientError {
+  return new TransientError('model_unavailable', 'The model API ended its answer half way; try again later.');
 }
 
 export function timedOut(): TransientError {
@@ -39,9 +40,12 @@ export function invalidOutput(why: string): TransientError {
   return new TransientError('model_output_invalid', `The model's answer could not be used: ${why}; try again later.`);
 }
 
-/** An HTTP status other than 2xx. Statuses that are not named here: 4xx is ours to repair, the rest is theirs. */
-function refusedCall(status: number, error: APIError, now: number): ModelError {
-  const { code, type, headers, requestID } = error;
+/**
+ * A call that was answered with a status other than 2xx. Statuses that are not named here: up to 4xx it is ours to repair,
+ * the rest is theirs.
+ */
+function refusedCall(status: number, { error, headers, requestID }: APIError, now: number): ModelError {
+  const [code, type] = [codeOf(error), textOf(error, 'type')];
   const said = describe(status, code ?? type, requestID);
   switch (status) {
     case 401:
@@ -61,6 +65,16 @@ function refusedCall(status: number, error: APIError, now: number): ModelError {
       if (status >= 500) return unavailable(said);
       return isPolicy(code) ? refused('the API finds the content against its policy') : rejected(said);
   }
+}
+
+/** The `code` of an error as the API sends it. */
+export function codeOf(error: unknown): string | undefined {
+  return textOf(error, 'code');
+}
+
+function textOf(error: unknown, name: string): string | undefined {
+  const value = isObject(error) ? error[name] : undefined;
+  return typeof value === 'string' ? value : undefined;
 }
 
 /** A call that was accepted with 200 and failed afterwards: `response.failed`, or an `error` event in the stream. */

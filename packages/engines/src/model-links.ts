@@ -12,7 +12,8 @@ import {
 import { localName, readFallbacks, type ProviderName } from './fallback-setting.ts';
 import { limitsMissed } from './limit-setting.ts';
 import type { Chain, ChainLink } from './model-chain.ts';
-import { createOpenAiClient, type StructuredCall } from './openai-responses.ts';
+import type { StructuredCall } from './model-request.ts';
+import { createOpenAiClient } from './openai-responses.ts';
 import { openAiEngine } from './openai.ts';
 import { assertPriced, expectedTokens, type Prices } from './prices.ts';
 

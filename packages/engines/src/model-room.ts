@@ -19,7 +19,8 @@ export interface HeldModel<Task, Value> {
 }
 
 /** `asked` by whoever holds the engine, or at the end of the process. */
-export type WhyUnloaded = 'idle' | 'room' | 'too_large' | 'asked';
+export const whyUnloaded = ['idle', 'room', 'too_large', 'asked'] as const;
+export type WhyUnloaded = (typeof whyUnloaded)[number];
 
 export interface ModelRoom<Task, Value> {
   readonly budgetBytes: number;

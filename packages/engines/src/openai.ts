@@ -1,6 +1,7 @@
 import type OpenAI from 'openai';
 import type { InferenceEngine } from './engine.ts';
-import { callModel, type StructuredCall } from './openai-responses.ts';
+import type { StructuredCall } from './model-request.ts';
+import { callModel } from './openai-responses.ts';
 
 export interface OpenAiEngineOptions<Task, Value> {
   readonly client: OpenAI;
@@ -18,12 +19,17 @@ export function openAiEngine<Task, Value>(options: OpenAiEngineOptions<Task, Val
     unload: async () => {},
     memoryBytes: () => 0,
     predict: async (batch, { signal, onText }) => {
+      const ask = async (task: Task, until: AbortSignal) => {
+        const follow = onText && { onText: (textSoFar: string) => onText(task, textSoFar) };
+        return await callModel(buildCall(task), { client, model, signal: until, ...follow });
+      };
+      const [only, ...others] = batch;
+      if (only !== undefined && others.length === 0) return [await ask(only, signal)];
       const failed = new AbortController();
       const either = AbortSignal.any([signal, failed.signal]);
       const calls = batch.map(async (task) => {
-        const follow = onText && { onText: (textSoFar: string) => onText(task, textSoFar) };
         try {
-          return await callModel(buildCall(task), { client, model, signal: either, ...follow });
+          return await ask(task, either);
         } catch (error) {
           // The batch has failed: what is still in flight would be paid for and thrown away.
           failed.abort(error);

@@ -1,4 +1,5 @@
 import { Allow, parse } from 'partial-json';
+import { parseJson } from './parse-json.ts';
 
 /**
  * The text of the top-level string `answer` in the beginning of a JSON document; '' as long as it has not begun, or when
@@ -6,12 +7,31 @@ import { Allow, parse } from 'partial-json';
  * of a surrogate pair. Never throws.
  */
 export function partialAnswer(jsonSoFar: string): string {
-  const document = parseBeginning(jsonSoFar);
+  return leadingAnswer(jsonSoFar) ?? answerIn(jsonSoFar);
+}
+
+/** The answer where it stands first, as the schema has it: whole characters and whole escapes, to its end or to the cut. */
+const answerFirst = /^\s*\{\s*"answer"\s*:\s*("(?:[^"\\]+|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*)/;
+
+function leadingAnswer(json: string): string | undefined {
+  const written = answerFirst.exec(json)?.[1];
+  const answer = written === undefined ? undefined : parseJson(`${written}"`);
+  return typeof answer === 'string' ? withoutHalf(answer) : undefined;
+}
+
+function answerIn(json: string): string {
+  const document = parseBeginning(json);
   if (typeof document !== 'object' || document === null || !('answer' in document)) return '';
   const { answer } = document;
   if (typeof answer !== 'string') return '';
-  // The second half of a pair may still be on its way.
-  return /[\uD800-\uDBFF]$/.test(answer) ? answer.slice(0, -1) : answer;
+  return withoutHalf(answer);
+}
+
+const half = /[\uD800-\uDBFF]$/;
+
+/** The second half of a surrogate pair may still be on its way. */
+function withoutHalf(text: string): string {
+  return half.test(text) ? text.slice(0, -1) : text;
 }
 
 function parseBeginning(json: string): unknown {

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { TokenCount } from './engine.ts';
-import type { StructuredCall } from './openai-responses.ts';
+import type { StructuredCall } from './model-request.ts';
 
 const usdPerMillion = z.number().nonnegative();
 
@@ -44,9 +44,11 @@ export function assertPriced(prices: Prices, model: string): void {
   if (!model.startsWith(simulatedModelPrefix)) priceOf(prices, model);
 }
 
+const date = /-\d{4}-\d{2}-\d{2}$/;
+
 function priceOf(prices: Prices, model: string): Prices[string] {
   // Answers name the snapshot that gave them: `gpt-5-2025-08-07` when `gpt-5` was asked.
-  const undated = model.replace(/-\d{4}-\d{2}-\d{2}$/, '');
+  const undated = model.replace(date, '');
   const name = [model, undated].find((key) => Object.hasOwn(prices, key));
   const price = name === undefined ? undefined : prices[name];
   if (price === undefined) {
@@ -84,6 +86,7 @@ export function expectedTokens(
 }
 
 function textTokens(text: string): number {
-  const others = text.match(/\P{ASCII}/gu)?.length ?? 0;
+  // UTF-8 has two bytes more than there are characters for each Korean one, and none for ASCII.
+  const others = (Buffer.byteLength(text) - text.length) / 2;
   return (text.length - others) * tokensPerCharacter.ascii + others * tokensPerCharacter.other;
 }

@@ -57,7 +57,8 @@ async function goneOf(pid: number): Promise<void> {
   throw new Error(`process ${pid} is still there`);
 }
 
-const deaths = async () => (await metrics.localDeaths.get()).values.map(({ labels, value }) => [labels.reason, value]);
+const deaths = async () =>
+  (await metrics.localDeaths.get()).values.flatMap(({ labels, value }) => (value > 0 ? [[labels.reason, value]] : []));
 
 test('tasks that come together go in one batch, as bytes, and each caller gets the value of its own', async () => {
   const ask = toy({ env: { GIVEN: 'this' } });
@@ -244,6 +245,17 @@ test('a model is loaded once for all who ask, and says what it holds while it is
   expect(await metrics.registry.metrics()).toMatch(/bunri_local_model_load_seconds_count\{[^}]*model="toy"[^}]*\} 1\n/);
   expect(await metrics.registry.metrics()).toMatch(/bunri_local_batch_size_sum\{[^}]*model="toy"[^}]*\} 1\n/);
   expect(await metrics.registry.metrics()).toMatch(/bunri_local_inference_seconds_count\{[^}]*model="toy"[^}]*\} 1\n/);
+});
+
+test('loads and deaths are counted from 0 on, so that the first of each is seen as a rise', async () => {
+  toy();
+  const { values } = await metrics.localDeaths.get();
+  expect(values.map(({ labels, value }) => [labels.model, labels.reason, value])).toEqual([
+    ['toy', 'out_of_memory', 0],
+    ['toy', 'timeout', 0],
+    ['toy', 'crashed', 0],
+  ]);
+  expect(await metrics.registry.metrics()).toMatch(/bunri_local_model_load_seconds_count\{[^}]*model="toy"[^}]*\} 0\n/);
 });
 
 test('a model that cannot be loaded is left alone for longer and longer, and tried again then', async () => {

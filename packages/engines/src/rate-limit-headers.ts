@@ -20,11 +20,16 @@ export function toldLimits(headers: Headers | undefined): ToldLimits | undefined
   return told.length === 0 ? undefined : (Object.fromEntries(told) as ToldLimits);
 }
 
+const wholeNumber = /^\d{1,15}$/;
+
 function readCount(text: string | null): number | undefined {
-  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+  return text !== null && wholeNumber.test(text) ? Number(text) : undefined;
 }
 
 const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1, us: 1e-3, µs: 1e-3, ns: 1e-6 } as const;
+const number = /^\d+(\.\d+)?$/;
+const duration = /^(\d+(\.\d+)?(d|h|ms|m|s|us|µs|ns))+$/;
+const part = /[\d.]+\D+/g;
 const longestMs = 31 * unitMs.d;
 
 /**
@@ -32,14 +37,17 @@ const longestMs = 31 * unitMs.d;
  * Undefined for anything else, and for more than a month, which is a point in time and no duration.
  */
 export function readDurationMs(text: string): number | undefined {
-  const seconds = /^\d+(\.\d+)?$/.test(text);
-  if (!seconds && !/^(\d+(\.\d+)?(d|h|ms|m|s|us|µs|ns))+$/.test(text)) return undefined;
-  const parts = (seconds ? `${text}s` : text).matchAll(/([\d.]+)(\D+)/g);
-  const ms = [...parts].reduce(
-    (sum, [, amount, unit]) => sum + Number(amount) * unitMs[unit as keyof typeof unitMs],
-    0,
-  );
+  const seconds = number.test(text);
+  if (!seconds && !duration.test(text)) return undefined;
+  const parts = (seconds ? `${text}s` : text).match(part) ?? [];
+  const ms = parts.reduce((sum, each) => sum + Number.parseFloat(each) * unitOf(each), 0);
   return ms <= longestMs ? ms : undefined;
+}
+
+const digits = /^[\d.]+/;
+
+function unitOf(part: string): number {
+  return unitMs[part.replace(digits, '') as keyof typeof unitMs];
 }
 
 const toldWith = new WeakMap<object, ToldLimits>();
