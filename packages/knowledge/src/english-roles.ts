@@ -9,6 +9,7 @@ const held = /^(?:had|has|have|held|holds|contained|contains|came|stored|once)$/
 const heaps = new Set(['bag', 'box', 'sack', 'bucket', 'bin', 'boxe', 'basket', 'bowl', 'plate']);
 const holders = new Set(['bottle', 'can', 'jar', 'tub', 'tin', 'tube', 'container', 'pack', 'packet', 'carton', 'jug']);
 const left = /^(?:half|left|leftover|remaining|remain|remains|unused|expired|full|unopened|quarter|third|some)$/;
+const turns = new Set(['and', 'but', 'so', 'now']);
 /** What a story begins with: "we had crab", "I ordered pizza". */
 const story = /^(?:had|ate|drank|ordered|bought|made|cooked|fried|finished|received|baked|grilled|unpacked|boiled)$/;
 
@@ -65,8 +66,6 @@ function headAfter(mentions: readonly Mention[], from: number): number {
 
 function isStory(runs: readonly Run[], { from, to }: Mention): boolean {
   const isTold = runs.slice(Math.max(0, from - 4), from).some(({ written }) => story.test(written));
-  const isOver = runs
-    .slice(to + 1, to + 5)
-    .some(({ kind, written }) => kind === 'mark' || /^(?:and|but|so|now)$/.test(written));
+  const isOver = runs.slice(to + 1, to + 5).some(({ kind, written }) => kind === 'mark' || turns.has(written));
   return isTold && isOver;
 }

@@ -93,18 +93,26 @@ export function closest({ byEnds }: Spellings, word: string): string | undefined
   for (const end of ends(letters)) {
     const found = byEnds
       .get(end)
-      ?.find((known) => (isHangul(word) || known[0] === word[0]) && isOneSlip(letters, jamo(known)));
+      ?.find((known) => (hasHangul(word) || known[0] === word[0]) && isOneSlip(letters, jamo(known)));
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
 function minimum(word: string): number {
-  return isHangul(word) ? minLetters.hangul : minLetters.latin;
+  return hasHangul(word) ? minLetters.hangul : minLetters.latin;
 }
 
-function isHangul(word: string): boolean {
-  return /[가-힣]/.test(word);
+/** Whether this character of a text is a Hangul syllable. */
+export function isSyllable(text: string, at = 0): boolean {
+  const number = text.charCodeAt(at) - first;
+  return number >= 0 && number < syllables;
+}
+
+/** Whether a text has a Hangul syllable. */
+export function hasHangul(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (isSyllable(text, at)) return true;
+  return false;
 }
 
 function ends(letters: string): [string, string] {

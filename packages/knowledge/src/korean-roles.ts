@@ -2,6 +2,21 @@ import type { Mention } from './mentions.ts';
 import { isHandled, isHangul, type Place, type Role, type RoleWords } from './role.ts';
 import { verbAt, type Run } from './runs.ts';
 
+const meansTails = new Set(['으로', '로']);
+const unlikeTails = new Set(['말고', '처럼', '보다', '째', '째로']);
+const companyTails = new Set(['이랑', '랑', '하고', '와', '과']);
+const originTails = new Set(['에서', '속에서', '에서만']);
+const originWords = new Set(['속에서', '안에서']);
+const caseTails = new Set(['', '이', '가', '을', '를']);
+const intoTails = new Set(['에', '에다', '에다가']);
+const ownTails = new Set(['', '의', '용']);
+const endTails = new Set(['', '도', '인가', '인가요', '이죠', '죠']);
+const collecting = new Set(['모으는', '모아두는', '버리는', '넣는', '수거하는', '담는', '내놓는', '분리하는']);
+const collectingWhere = new Set(['버리는데', '모으는데', '넣는데']);
+const collectionPlace = /^(?:통|데|곳|함|칸|봉투|자루|박스|상자|거|날|쪽)/;
+const puttingIn = /^(?:넣|담|싸|모으|모아)/;
+const asking = /^(?:어떻게|어디|어떡|어케|어찌|뭐|무슨|어느)/;
+const substance = /^(?:재질|소재)/;
 const material = /^(?:된|만든|만들|되어|돼|재질|소재)/;
 const together = /^(?:같이|함께|섞|한꺼번|한데|똑같|같은|합쳐)/;
 const reason = /(?:니까|라서|이라|길래)$/;
@@ -33,16 +48,16 @@ export function koreanRole(words: RoleWords, { runs, mentions, given, at }: Plac
   const { tail, to, from, key } = mention;
   const [before, following] = [mentions[at - 1], mentions[at + 1]];
   const next = wordAt(runs, to + 1);
-  if (/^(?:으로|로)$/.test(tail)) return material.test(next) ? 'modifier' : 'means';
+  if (meansTails.has(tail)) return material.test(next) ? 'modifier' : 'means';
   if (isPutInto(runs, mention) && given.includes('thing')) return 'means';
-  if (/^(?:재질|소재)/.test(next)) return 'predicate';
-  if (next === '말고' || /^(?:말고|처럼|보다|째|째로)$/.test(tail) || next === '째') return 'company';
+  if (substance.test(next)) return 'predicate';
+  if (next === '말고' || unlikeTails.has(tail) || next === '째') return 'company';
   if (isCollection(runs, mention)) return 'place';
   if (following !== undefined && isOrigin(runs, mention)) return 'modifier';
   if (following === undefined && isOfUnnamed(runs, mention)) return 'company';
   if (following !== undefined && describes(words, runs, mention, following)) return 'modifier';
   if (isOfResidue(words, { runs, mentions, given, at }, mention)) return 'modifier';
-  if (/^(?:이랑|랑|하고|와|과)$/.test(tail)) return together.test(next) ? 'company' : 'thing';
+  if (companyTails.has(tail)) return together.test(next) ? 'company' : 'thing';
   if (reason.test(tail)) return 'predicate';
   const follows = before !== undefined && before.to + 1 === from && given[at - 1] !== 'company';
   if (words.residues.has(key) && (follows || given.includes('thing'))) return 'part';
@@ -60,30 +75,26 @@ function isOfResidue(words: RoleWords, { runs, mentions, at }: Place, { to }: Me
 
 /** 체중계에서 나온, 택배박스에서 뗀: from where the thing comes. */
 function isOrigin(runs: readonly Run[], { tail, to }: Mention): boolean {
-  return /^(?:에서|속에서|에서만)$/.test(tail) || /^(?:속|안)에서$/.test(wordAt(runs, to + 1));
+  return originTails.has(tail) || originWords.has(wordAt(runs, to + 1));
 }
 
 /** 형광등 모으는 통에, 병 버리는 데: where such things are collected. */
 function isCollection(runs: readonly Run[], { tail, to }: Mention): boolean {
   const [verb, place] = [wordAt(runs, to + 1), wordAt(runs, to + 2)];
   if (tail !== '') return false;
-  return (
-    (/^(?:모으는|모아두는|버리는|넣는|수거하는|담는|내놓는|분리하는)$/.test(verb) &&
-      /^(?:통|데|곳|함|칸|봉투|자루|박스|상자|거|날|쪽)/.test(place)) ||
-    /^(?:버리는데|모으는데|넣는데)$/.test(verb)
-  );
+  return (collecting.has(verb) && collectionPlace.test(place)) || collectingWhere.has(verb);
 }
 
 /** Whether only a thing without a name of the catalogue was in it, on it or around it: 과일 씌워져있던 폭신한 거. */
 function isOfUnnamed(runs: readonly Run[], { tail, to }: Mention): boolean {
   const verb = runs.slice(to + 1, to + 4).findIndex(({ written }) => containing.test(written));
   const head = runs[to + 2 + verb];
-  return verb >= 0 && /^(?:|이|가|을|를)$/.test(tail) && head?.kind === 'hangul' && !head.isPlace;
+  return verb >= 0 && caseTails.has(tail) && head?.kind === 'hangul' && !head.isPlace;
 }
 
 /** 종이컵에 넣어서: what something else is put into. */
 function isPutInto(runs: readonly Run[], { tail, to }: Mention): boolean {
-  return /^에(?:다|다가)?$/.test(tail) && /^(?:넣|담|싸|모으|모아)/.test(wordAt(runs, to + 1));
+  return intoTails.has(tail) && puttingIn.test(wordAt(runs, to + 1));
 }
 
 /** Whether what stands between says that the one is on, in or for the other, or nothing stands between. */
@@ -94,7 +105,7 @@ function describes(words: RoleWords, runs: readonly Run[], mention: Mention, fol
   if (between.some(({ kind, isPlace }) => kind !== 'hangul' || isPlace)) return false;
   const last = between.at(-1);
   const isResidue = words.residues.has(following.key);
-  if (last === undefined) return /^(?:|의|용)$/.test(mention.tail) && !isResidue && !words.said.has(following.key);
+  if (last === undefined) return ownTails.has(mention.tail) && !isResidue && !words.said.has(following.key);
   // 용기 빨간 국물이 안 빠져요 is about the container, 튀김하고 남은 기름 about the oil.
   if (isResidue && !words.linkKo.has(last.written)) return false;
   if (topic.test(mention.tail)) return false;
@@ -136,7 +147,7 @@ export function demoteEarlier(
 
 /** 펌프는 어떻게 버려요: the topic of the question itself. */
 function isAskedAbout(runs: readonly Run[], { tail, to }: Mention): boolean {
-  return topic.test(tail) && /^(?:어떻게|어디|어떡|어케|어찌|뭐|무슨|어느)/.test(wordAt(runs, to + 1));
+  return topic.test(tail) && asking.test(wordAt(runs, to + 1));
 }
 
 /** Whether what was told ends among these words, and was not about the thing itself. */
@@ -159,7 +170,7 @@ export function isPlaceAtEnd({ streams }: RoleWords, { runs, mentions, given, at
   const clause = end < 0 ? rest : rest.slice(0, end);
   const isAsked = rest[end]?.text === '?' || clause.some(({ isIdle }) => isIdle);
   const isLast = clause.every(({ isIdle, isPlace }) => isIdle && !isPlace);
-  return isAsked && isLast && /^(?:|도|인가요?|이죠|죠)$/.test(mention.tail);
+  return isAsked && isLast && endTails.has(mention.tail);
 }
 
 function wordAt(runs: readonly Run[], at: number): string {

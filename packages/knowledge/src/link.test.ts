@@ -100,3 +100,11 @@ test.each(['', '이거 뭐예요?', '종이로 버려도 되나요?', '무슨 �
     expect(link(index, text)).toBeUndefined();
   },
 );
+
+test('a question means the same whatever was asked before it, of whichever index', () => {
+  const questions = ['담배꽁초 든 생수병', '거울 깨진 거 쿠션'];
+  const fresh = questions.map((question) => link(buildIndex(catalogue), question));
+  for (const question of [...questions, ...questions.toReversed()]) {
+    expect(link(index, question)).toEqual(fresh[questions.indexOf(question)]);
+  }
+});

@@ -23,11 +23,23 @@ const clearScore = 0.95;
 /** Where only the end of a word is a name. */
 const compoundScore = 0.7;
 const vagueScore = 0.62;
+const madeOf = /^(?:된|만든|재질)/;
 /** Of the items that share a name, those that the other words do not speak for. */
 const unlikelyShare = 0.7;
 
+/** Of each index, what it was asked last: one context needs the same twice. */
+const last = new WeakMap<SearchIndex, { readonly text: string; readonly linked: Linked | undefined }>();
+
 /** Finds what a question is about by the names in it; undefined where it holds none. */
 export function link(index: SearchIndex, text: string): Linked | undefined {
+  const known = last.get(index);
+  if (known?.text === text) return known.linked;
+  const linked = findLinked(index, text);
+  last.set(index, { text, linked });
+  return linked;
+}
+
+function findLinked(index: SearchIndex, text: string): Linked | undefined {
   const runs = index.readRuns(text);
   const mentions = findMentions(index, runs);
   const given = index.readRoles(runs, mentions);
@@ -52,7 +64,7 @@ export function link(index: SearchIndex, text: string): Linked | undefined {
 function describedBy(runs: readonly Run[], { from, to }: Mention): Set<string> {
   const near = runs.filter(({ isPlace }, at) => {
     const [next, before] = [runs[at + 1]?.written ?? '', runs[at - 2]?.written ?? ''];
-    const isMadeOf = /^(?:된|만든|재질)/.test(next) || (before === 'made' && runs[at - 1]?.written === 'of');
+    const isMadeOf = madeOf.test(next) || (before === 'made' && runs[at - 1]?.written === 'of');
     return !isPlace && (isMadeOf || (at >= from - 1 && at < to));
   });
   return wordsBeside(near, []);

@@ -30,6 +30,11 @@ const shortTails =
 
 const counters =
   /^(?:통|병|봉지|박스|상자|팩|캔|컵|그릇|접시|포대|자루|봉투|망|바가지|줌|움큼|뭉치|뭉텅이|다발|더미|바구니|소쿠리|대야|가마니|쟁반|냄비|솥|트럭)(?:을|를|이|가|은|는|도|만|만큼|정도|쯤)?$/;
+/** Behind an English verb: "leave my couch". */
+const objects = new Set(['a', 'an', 'the', 'my', 'it', 'this', 'them', 'your', 'off', 'out']);
+const object = new Set(['', '을', '를']);
+const topics = new Set(['은', '는']);
+const subjects = new Set(['', '은', '는', '이', '가']);
 const numerals = /^(?:한|두|세|네|다섯|여섯|열|반|몇|여러|온|큰|수십|\d+)$/;
 
 /** The names in a text, the longest where they overlap, in the order of the text. */
@@ -109,11 +114,7 @@ function wholeNames({ book }: SearchIndex, runs: readonly Spelled[], from: numbe
 function isNoun(run: Run, tail: string, next: Run | undefined, before: Run | undefined): boolean {
   if (isMeasure(run, before)) return false;
   if (run.isIdle || (run.text.length - tail.length === 1 && !shortTails.test(tail))) return false;
-  return !(
-    run.kind === 'latin' &&
-    run.isHandling &&
-    /^(?:a|an|the|my|it|this|them|your|off|out)$/.test(next?.written ?? '')
-  );
+  return !(run.kind === 'latin' && run.isHandling && objects.has(next?.written ?? ''));
 }
 
 function isMeasure(run: Run, before: Run | undefined): boolean {
@@ -175,16 +176,16 @@ function joinedName(
   }
   const isApart = second > first + 1;
   if (isMeasure(b, runs[second - 1])) return undefined;
-  const before = nounForms(a.text).filter((form) => /^(?:|을|를)$/.test(a.text.slice(form.length)));
+  const before = nounForms(a.text).filter((form) => object.has(a.text.slice(form.length)));
   const next = runs[second + 1];
   const isLast = next === undefined || next.kind === 'mark' || next.isIdle;
-  const subject = isLast ? /^(?:|은|는|이|가)$/ : /^(?:은|는)$/;
-  const topics = nounForms(a.text).filter((form) => subject.test(a.text.slice(form.length)));
+  const subject = isLast ? subjects : topics;
+  const turned = nounForms(a.text).filter((form) => subject.has(a.text.slice(form.length)));
   for (const form of nounForms(b.text)) {
     const tail = tailOf(b, form);
     const keys = [
       ...(isApart ? before.map((each) => ({ key: each + form, trust: 1 })) : []),
-      ...(second <= first + 2 ? topics.map((each) => ({ key: form + each, trust: turnedTrust })) : []),
+      ...(second <= first + 2 ? turned.map((each) => ({ key: form + each, trust: turnedTrust })) : []),
     ];
     for (const { key, trust } of keys) {
       const named = lookUp(book, key, key);

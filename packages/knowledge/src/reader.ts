@@ -1,6 +1,6 @@
-import { fold } from './jamo.ts';
+import { fold, isSyllable } from './jamo.ts';
 import type { Phrasing } from './schema.ts';
-import { compact, normalise, nounForms, stem } from './words.ts';
+import { compact, isLatin, normalise, nounForms, stem, wordsAndMarks } from './words.ts';
 
 /** One word of a text that may name something. */
 export interface Word {
@@ -21,6 +21,8 @@ export type WordReader = (text: string) => Word[];
 
 export const modalCan = /\b(?:how|where|what)?\s*can (?=(?:i|you|we|it|this|that|these|those|they|be|the|my)\b)/g;
 
+/** They stand between what is done and the thing. */
+const articles = new Set(['a', 'an', 'the', 'my', 'off']);
 /** Longer names are found by their parts. */
 const maxNameWords = 4;
 
@@ -40,7 +42,7 @@ export function makeWordReader(phrasing: Phrasing, names: ReadonlySet<string>): 
 
   return (text) => {
     const plain = normalise(text).replaceAll(modalCan, ' | ').replaceAll(englishBins, ' | ');
-    const runs = plain.match(/[가-힣]+|[a-z0-9]+|[^\s가-힣a-z0-9]/g) ?? [];
+    const runs = plain.match(wordsAndMarks) ?? [];
     const found: Word[] = [];
     const state = { phrase: 0, attribute: false, handled: false, nameEnd: 0 };
     const endPhrase = () => state.phrase++;
@@ -49,7 +51,7 @@ export function makeWordReader(phrasing: Phrasing, names: ReadonlySet<string>): 
       const next = runs[at + 1] ?? '';
       if (at >= state.nameEnd) state.nameEnd = at + nameLength(runs.slice(at, at + maxNameWords), names, handlingEn);
       const isOfName = at < state.nameEnd;
-      if (/^[가-힣]/.test(run)) {
+      if (isSyllable(run)) {
         if (isKoreanBin(run, next)) {
           if (!isKoreanBin(run, '')) at++;
           endPhrase();
@@ -60,20 +62,20 @@ export function makeWordReader(phrasing: Phrasing, names: ReadonlySet<string>): 
           if (last !== undefined && last.phrase === state.phrase && isPart(last.text)) found.pop();
           endPhrase();
         } else if (isNoise(run)) {
-          if (links.ko.includes(run) && /^[가-힣]/.test(next) && !isNoise(next)) describe(found, state.phrase);
+          if (links.ko.includes(run) && isSyllable(next) && !isNoise(next)) describe(found, state.phrase);
           // 먹고 남은: what stands before the first of two describes too.
           else if (!(links.ko.includes(next) && found.at(-1)?.phrase === state.phrase)) endPhrase();
           if (links.ko.includes(run)) endPhrase();
         } else {
           found.push({ text: fold(run), phrase: state.phrase, attribute: false });
         }
-      } else if (/^[a-z0-9]/.test(run) && (isOfName || (!words.has(run) && !handlingEn.has(run)))) {
+      } else if (isLatin(run) && (isOfName || (!words.has(run) && !handlingEn.has(run)))) {
         if (state.handled && isPart(run)) endPhrase();
         else found.push({ text: stem(run), phrase: state.phrase, attribute: state.attribute });
         state.handled = false;
       } else {
         endPhrase();
-        const isArticle = /^(?:a|an|the|my|some|off)$/.test(run);
+        const isArticle = articles.has(run) || run === 'some';
         state.attribute = linkEn.has(run) || (state.attribute && isArticle);
         state.handled = handlingEn.has(run) || (state.handled && isArticle);
       }
@@ -86,7 +88,7 @@ export function makeWordReader(phrasing: Phrasing, names: ReadonlySet<string>): 
 function nameLength(runs: readonly string[], names: ReadonlySet<string>, handling: ReadonlySet<string>): number {
   const [first = '', second = ''] = runs;
   // "peel the label" is no peel.
-  if (handling.has(first) && /^(?:a|an|the|my|off)$/.test(second)) return 0;
+  if (handling.has(first) && articles.has(second)) return 0;
   for (let length = runs.length; length > 0; length--) {
     const joined = compact(runs.slice(0, length).map(stem).join(''));
     if (nounForms(joined).some((form) => names.has(form) && (length > 1 || form.length > 1))) return length;

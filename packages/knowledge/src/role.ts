@@ -1,3 +1,4 @@
+import { isSyllable } from './jamo.ts';
 import type { Mention } from './mentions.ts';
 import type { Run } from './runs.ts';
 
@@ -25,7 +26,7 @@ export interface RoleWords {
 }
 
 export function isHangul({ key }: Mention): boolean {
-  return /[가-힣]$/.test(key);
+  return isSyllable(key, key.length - 1);
 }
 
 /** Whether something is done to it: "remove the cap", 뚜껑 떼고. */

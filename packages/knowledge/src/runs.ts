@@ -1,7 +1,7 @@
-import { fold } from './jamo.ts';
+import { fold, isSyllable } from './jamo.ts';
 import { koreanBin, englishBin, modalCan } from './reader.ts';
 import type { Phrasing } from './schema.ts';
-import { compact, normalise, nounForms, stem } from './words.ts';
+import { compact, isLatin, normalise, nounForms, stem, wordsAndMarks } from './words.ts';
 
 /** A word or a mark of a text. */
 export interface Run {
@@ -21,10 +21,19 @@ export interface Run {
   readonly isHandling: boolean;
 }
 
-export type RunReader = (text: string) => Run[];
+export type RunReader = (text: string) => readonly Run[];
 
 /** Who writes more tells a story: the thing stands at its beginning. */
 const maxRuns = 60;
+
+const adverbs = new Set(['안', '못', '꼭', '다', '잘', '먼저', '굳이', '따로', '미리']);
+const means = /(?:으로|로)$/;
+const made = /^(?:된|만든|만들|되어|돼)/;
+const company = /(?:이랑|랑|하고|와|과)$/;
+const into = /(?:에|에는|에도|에다|함|통|함에|통에)$/;
+const intoAlone = /에(?:다|다가|는|도)?$/;
+const copula = /(?:에요|예요|인데|인데요|이야)$/;
+const joint = /^[-·/&'’]$/;
 
 /** "종이랑 같이": with what else it may go. */
 const together = /^(?:같이|함께|섞|한꺼번|한데)/;
@@ -40,7 +49,7 @@ const nothing = {
 
 /** The first word from here on that is more than 안, 꼭 or 다. */
 export function verbAt(runs: readonly Run[], at: number): Run | undefined {
-  return runs.slice(at, at + 3).find(({ written }) => !/^(?:안|못|꼭|다|잘|먼저|굳이|따로|미리)$/.test(written));
+  return runs.slice(at, at + 3).find(({ written }) => !adverbs.has(written));
 }
 
 /** Splits a text into its words and marks. Korean bins are marked as places, English ones become a mark. */
@@ -54,18 +63,17 @@ export function makeRunReader(phrasing: Phrasing): RunReader {
 
   /** How many words from here on name a place: 0, 1 or 2. */
   const placeLength = (word: string, next: string): number => {
-    if (/(?:으로|로)$/.test(word) && /^(?:된|만든|만들|되어|돼)/.test(next)) return 0;
+    if (means.test(word) && made.test(next)) return 0;
     const isStream = (particles: RegExp) => streamWords.has(word.replace(particles, '')) && particles.test(word);
-    if (together.test(next) && isStream(/(?:이랑|랑|하고|와|과)$/)) return 1;
-    if (!/^[가-힣]/.test(next) && isStream(/(?:에|에는|에도|에다|함|통|함에|통에)$/)) return 1;
+    if (together.test(next) && isStream(company)) return 1;
+    if (!isSyllable(next) && isStream(into)) return 1;
     // 계란판 플라스틱이에요 says what it is.
-    if (/(?:에요|예요|인데|인데요|이야)$/.test(word) && next !== '?') return 0;
-    if (isKoreanBin(word, '') || isKoreanBin(word, next))
-      return isKoreanBin(word, '') || /에(?:다|다가|는|도)?$/.test(word) ? 1 : 2;
+    if (copula.test(word) && next !== '?') return 0;
+    if (isKoreanBin(word, '') || isKoreanBin(word, next)) return isKoreanBin(word, '') || intoAlone.test(word) ? 1 : 2;
     return 0;
   };
   const toRun = (written: string, isPlace: boolean): Run => {
-    if (/^[가-힣]/.test(written)) {
+    if (isSyllable(written)) {
       const text = fold(written);
       const isPart = nounForms(text).some((form) => partWords.has(form));
       const isHandling = handling.ko.some((each) => written.startsWith(each));
@@ -84,18 +92,27 @@ export function makeRunReader(phrasing: Phrasing): RunReader {
     };
   };
 
-  return (text) => {
+  const read = (text: string): Run[] => {
     const plain = normalise(text).replaceAll(modalCan, ' | ').replaceAll(englishBins, ' | ');
-    const found = [...plain.matchAll(/[가-힣]+|[a-z0-9]+|[^\s가-힣a-z0-9]/g)].slice(0, maxRuns);
+    const found = (plain.match(wordsAndMarks) ?? []).slice(0, maxRuns);
+    let end = 0;
     let placeEnd = 0;
-    return found.map(({ 0: written, index }, at): Run => {
-      if (!/^[가-힣a-z0-9]/.test(written)) {
-        const isJoint = /^[-·/&'’]$/.test(written) && plain[index - 1] !== ' ';
+    return found.map((written, at): Run => {
+      const index = plain.indexOf(written, end);
+      end = index + written.length;
+      if (!isSyllable(written) && !isLatin(written)) {
+        const isJoint = joint.test(written) && plain[index - 1] !== ' ';
         return { ...nothing, kind: 'mark', text: written, written, isJoint };
       }
-      const length = /^[가-힣]/.test(written) ? placeLength(written, found[at + 1]?.[0] ?? '') : 0;
+      const length = isSyllable(written) ? placeLength(written, found[at + 1] ?? '') : 0;
       placeEnd = Math.max(placeEnd, at + length);
       return toRun(written, at < placeEnd);
     });
+  };
+  // One context asks for the same runs three times.
+  let last = { text: '', runs: read('') };
+  return (text) => {
+    if (last.text !== text) last = { text, runs: read(text) };
+    return last.runs;
   };
 }

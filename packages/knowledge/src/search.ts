@@ -1,4 +1,4 @@
-import { closest } from './jamo.ts';
+import { closest, isSyllable } from './jamo.ts';
 import { link } from './link.ts';
 import type { Item } from './schema.ts';
 import type { SearchIndex, Variant } from './search-index.ts';
@@ -111,7 +111,7 @@ function toTerms(index: SearchIndex, words: readonly Word[], isName: boolean): T
 }
 
 function known(index: SearchIndex, word: string): { text: string; trust: number; particle: boolean } {
-  const forms = /^[가-힣]/.test(word) ? nounForms(word) : [word];
+  const forms = isSyllable(word) ? nounForms(word) : [word];
   const isKnown = (form: string) => index.known.has(form);
   const exact = forms.find(isKnown);
   if (exact !== undefined) return { text: exact, trust: 1, particle: exact !== word };
@@ -124,7 +124,7 @@ function known(index: SearchIndex, word: string): { text: string; trust: number;
 }
 
 function tokensOf(text: string): string[] {
-  return /^[가-힣]/.test(text) ? bigrams(text) : [text];
+  return isSyllable(text) ? bigrams(text) : [text];
 }
 
 /** Weight of each phrase: what a name would have to explain of it. */
@@ -164,7 +164,7 @@ function shareTokens(index: SearchIndex, terms: readonly Term[]): Map<Variant, S
   for (const [at, { text, adjoins }] of terms.entries()) {
     const before = terms[at - 1];
     if (before === undefined || !adjoins) continue;
-    const isHangul = /^[가-힣]/.test(text) && /^[가-힣]/.test(before.text);
+    const isHangul = isSyllable(text) && isSyllable(before.text);
     // Letters that meet across a space make 우유 팩 the same as 우유팩, but are no word alone: 이거 울퉁불퉁 has no 거울.
     const token = isHangul ? `${before.text.slice(-1)}${text.slice(0, 1)}` : `${before.text}${text}`;
     add(token, at, !isHangul || (before.text.length === 1 && text.length === 1), 1);

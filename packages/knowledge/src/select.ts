@@ -1,6 +1,7 @@
 import { situations, type Condition, type ContextSentence, type Locale } from '@bunri/queue-contracts';
 import type { Rule } from './schema.ts';
-import { isCaseOf, speaksOf } from './wording.ts';
+import { isCaseOf, remembered, speaksOf } from './wording.ts';
+import { noLetters } from './words.ts';
 
 /** Everything that decides whether a rule matters. */
 interface Circumstances {
@@ -147,7 +148,7 @@ interface Fitted {
 export function fit(choices: readonly Choice[], locale: Locale, tokenBudget: number): Fitted {
   const distinct = new Map<string, Choice>();
   for (const choice of choices) {
-    const key = choice.rule.text[locale].toLowerCase().replaceAll(/[^\p{L}\p{N}]/gu, '');
+    const key = lettersOf(choice.rule)[locale];
     const other = distinct.get(key);
     if (other === undefined || rank(choice) < rank(other)) distinct.set(key, choice);
   }
@@ -164,6 +165,13 @@ export function fit(choices: readonly Choice[], locale: Locale, tokenBudget: num
   }
   const sentences = candidates.filter((choice) => kept.has(choice)).map((choice) => toSentence(choice, locale));
   return { sentences, tokens };
+}
+
+/** By these, two rules say the same. */
+const lettersOf = remembered(({ text: { ko, en } }: Rule) => ({ ko: letters(ko), en: letters(en) }));
+
+function letters(text: string): string {
+  return text.toLowerCase().replaceAll(noLetters, '');
 }
 
 function rank({ urgency }: Choice): number {

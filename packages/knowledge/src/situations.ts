@@ -2,6 +2,10 @@ import type { Condition } from '@bunri/queue-contracts';
 import type { SituationsFile } from './schema.ts';
 import { normalise } from './words.ts';
 
+const quotes = /[’‘`]/g;
+const spaces = /\s+/g;
+const special = /[.*+?^${}()|[\]\\]/g;
+
 export type PartialCondition = Partial<Condition>;
 
 /** What one reading of the data looks for in a text. */
@@ -10,9 +14,9 @@ interface Reading {
   readonly value: string;
   /** What it says when it is denied; undefined where a denial says nothing. */
   readonly denied: string | undefined;
-  /** The longest word of it: a text without that is not searched further. */
-  readonly needle: string;
-  /** Compiled when a text first has the needle: most never do. */
+  /** Its parts, in their order: a text without them is not searched further. */
+  readonly parts: readonly string[];
+  /** Compiled when a text first has the parts: most never do. */
   readonly pattern: () => RegExp;
 }
 
@@ -38,10 +42,10 @@ export function makeSituationReader(data: SituationsFile): SituationReader {
   return (question) => {
     const text = plain(question);
     const found = new Map<keyof Condition, Found[]>();
-    for (const { tag, value, denied, needle, pattern } of readings) {
-      if (!text.includes(needle)) continue;
+    for (const { tag, value, denied, parts, pattern } of readings) {
+      if (!hasInOrder(text, parts)) continue;
       const earlier = found.get(tag) ?? [];
-      for (const match of text.matchAll(pattern())) {
+      for (const match of matches(pattern(), text)) {
         const here = { start: match.index, end: match.index + match[0].length, value };
         // The data names the narrower reading first (조금 묻은 before 기름 묻은).
         if (earlier.some(({ start, end }) => start < here.end && here.start < end)) continue;
@@ -72,13 +76,29 @@ function toReading(
   phrase: string,
   compile: () => RegExp,
 ): Reading {
-  const [needle = ''] = phrase.split(' ').toSorted((a, b) => b.length - a.length);
   let compiled: RegExp | undefined;
-  return { tag, value, denied: not, needle, pattern: () => (compiled ??= compile()) };
+  return { tag, value, denied: not, parts: phrase.split(' '), pattern: () => (compiled ??= compile()) };
+}
+
+/** What a pattern finds and `matchAll` would; that compiles the pattern a second time for each text. */
+function matches(pattern: RegExp, text: string): RegExpExecArray[] {
+  const found: RegExpExecArray[] = [];
+  for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) found.push(match);
+  return found;
+}
+
+function hasInOrder(text: string, parts: readonly string[]): boolean {
+  let end = 0;
+  for (const part of parts) {
+    const at = text.indexOf(part, end);
+    if (at < 0) return false;
+    end = at + part.length;
+  }
+  return true;
 }
 
 function plain(question: string): string {
-  return normalise(question).replaceAll(/[’‘`]/g, "'").replaceAll(/\s+/g, ' ').trim();
+  return normalise(question).replaceAll(quotes, "'").replaceAll(spaces, ' ').trim();
 }
 
 /**
@@ -131,5 +151,5 @@ function oneOf(words: readonly string[]): string {
 }
 
 function escape(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+  return text.replaceAll(special, String.raw`\$&`);
 }

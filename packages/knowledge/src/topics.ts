@@ -1,6 +1,8 @@
 import type { WordLists } from './schema.ts';
 import { allStems, normalise } from './words.ts';
 
+const space = /\s/g;
+
 /** The topics that a question touches. */
 export type TopicReader = (question: string) => Set<string>;
 
@@ -13,14 +15,14 @@ export function makeTopicReader(topics: Readonly<Record<string, WordLists>>): To
     const isPhrase = (word: string) => word.includes(' ') || word.includes('-');
     return {
       topic,
-      parts: ko.map((word) => word.replaceAll(/\s/g, '')),
+      parts: ko.map((word) => word.replaceAll(space, '')),
       phrases: en.filter(isPhrase),
       words: en.filter((word) => !isPhrase(word)).flatMap(allStems),
     };
   });
   return (question) => {
     const text = normalise(question);
-    const compact = text.replaceAll(/\s/g, '');
+    const compact = text.replaceAll(space, '');
     const stems = new Set(allStems(question));
     const touched = prepared.filter(
       ({ parts, phrases, words }) =>

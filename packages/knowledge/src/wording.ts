@@ -1,4 +1,4 @@
-import { fold } from './jamo.ts';
+import { fold, hasHangul } from './jamo.ts';
 import type { Run } from './runs.ts';
 import type { Item, Phrasing, Rule } from './schema.ts';
 import { allStems, compact, hangulWords, nounForms } from './words.ts';
@@ -89,5 +89,5 @@ function koreanForms(word: string): string[] {
 }
 
 function isTelling(form: string): boolean {
-  return /[가-힣]/.test(form) ? form.length > 1 : form.length > 2;
+  return hasHangul(form) ? form.length > 1 : form.length > 2;
 }

@@ -1,4 +1,4 @@
-import { fold } from './jamo.ts';
+import { fold, isSyllable } from './jamo.ts';
 
 export function normalise(text: string): string {
   return text.normalize('NFC').toLowerCase();
@@ -6,25 +6,46 @@ export function normalise(text: string): string {
 
 /** A name as it is compared: folded letters and numbers, nothing between them. */
 export function compact(text: string): string {
-  return fold(normalise(text)).replaceAll(/[^\p{L}\p{N}]/gu, '');
+  const folded = fold(normalise(text));
+  for (let at = 0; at < folded.length; at++) {
+    if (!isSyllable(folded, at) && !isLatin(folded, at)) return folded.replaceAll(noLetters, '');
+  }
+  return folded;
 }
+
+/** Most words have none, and their classes are slow to compile, which a small heap has to do again and again. */
+export const noLetters = /[^\p{L}\p{N}]/gu;
+/** The words of a text, Hangul or Latin, and its marks. */
+export const wordsAndMarks = /[가-힣]+|[a-z0-9]+|[^\s가-힣a-z0-9]/g;
+const latinWords = /[a-z0-9]+/g;
+const koreanWords = /[가-힣]+/g;
+
+/** Whether this character of a lower-case text is a letter of a Latin word, or a digit. */
+export function isLatin(text: string, at = 0): boolean {
+  const code = text.charCodeAt(at);
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0x30 && code <= 0x39);
+}
+
+const pluralsInEs = ['sses', 'xes', 'zes', 'ches', 'shes'];
+const singularsInS = ['ss', 'us', 'is'];
 
 /** Plural endings come off: bottles → bottle, batteries → battery, boxes → box. */
 export function stem(word: string): string {
   if (word.length > 4 && word.endsWith('ies')) return `${word.slice(0, -3)}y`;
-  if (word.length > 4 && /(?:ss|x|z|ch|sh)es$/.test(word)) return word.slice(0, -2);
-  if (word.length > 3 && word.endsWith('s') && !/(?:ss|us|is)$/.test(word)) return word.slice(0, -1);
+  if (word.length > 4 && pluralsInEs.some((end) => word.endsWith(end))) return word.slice(0, -2);
+  if (word.length > 3 && word.endsWith('s') && !singularsInS.some((end) => word.endsWith(end)))
+    return word.slice(0, -1);
   return word;
 }
 
 /** Stems of all Latin words and numbers of a text. */
 export function allStems(text: string): string[] {
-  return (normalise(text).match(/[a-z0-9]+/g) ?? []).map(stem);
+  return (normalise(text).match(latinWords) ?? []).map(stem);
 }
 
 /** The folded Hangul words of a text. */
 export function hangulWords(text: string): string[] {
-  return fold(normalise(text)).match(/[가-힣]+/g) ?? [];
+  return fold(normalise(text)).match(koreanWords) ?? [];
 }
 
 /** Neighbouring letters of a run; a single letter stands for itself. */
