@@ -1,10 +1,12 @@
 // Bundles apps into out/<app>/, each a folder that runs by itself: `node docker/build.mjs [app ...]`, all without a name.
-// A bundle starts in half the time of the sources and needs a tenth less memory.
+// A bundle starts in half the time of the sources and needs a tenth less memory; what is compiled of it beforehand saves
+// another 15 to 40 % of a start's CPU.
 import { execFileSync } from 'node:child_process';
-import { cp, glob, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, readFile, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { compileBundle } from './compile-bundle.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -77,6 +79,22 @@ const collectedIndex = {
   },
 };
 
+const dataFolder = 'knowledge-data';
+
+/** The rules lie beside the bundle as they are, and are read: as text of a program they take four times the room and more time. */
+const ruleFiles = {
+  name: 'rule files',
+  setup({ onLoad }) {
+    onLoad({ filter: /\/packages\/knowledge\/data\/[^/]+\.json$/ }, ({ path }) => ({
+      contents: `
+        import { readFileSync } from 'node:fs';
+        export default JSON.parse(readFileSync(new URL('${dataFolder}/${basename(path)}', import.meta.url), 'utf8'));
+      `,
+      loader: 'js',
+    }));
+  },
+};
+
 /** The scripts of the api's pages are bundled now, and stand in the places of the modules that would bundle them. */
 const pageScripts = {
   name: 'page scripts',
@@ -110,12 +128,51 @@ async function bundle(app) {
   const outdir = `${root}/out/${app}`;
   await rm(outdir, { recursive: true, force: true });
   const model = models[app];
+  // The rest of a bundle is a function, whether it is required or run as a script, with what a module is given.
+  const head =
+    '(typeof module === "object" ? module : {}).exports = function (exports, require, module, __filename, __dirname) {';
+  const result = await buildEntries({ bundle: `apps/${app}/src/main.ts` }, outdir, { head, foot: '};' });
+  if (model) await buildEntries({ predictor: `${model.folder}/src/predictor.ts`, ...model.programs }, outdir);
+
+  const output = result.metafile.outputs[`out/${app}/bundle.cjs`];
+  const kept = Object.entries(output.inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : []));
+  if (kept.some((file) => file.endsWith('/zod/v4/locales/ko.js'))) {
+    throw new Error(
+      `The bundle of ${app} has all of zod in all its languages: somewhere it is not imported as "* as z".`,
+    );
+  }
+  const wide = /.{0,40}[\u0100-\uffff]/.exec(await readFile(`${outdir}/bundle.cjs`, 'utf8'));
+  if (wide) throw new Error(`The bundle of ${app} has a letter outside Latin-1: ${wide[0]}`);
+
+  const copied = await copyNativePackages(`apps/${app}`, outdir, external);
+  if (kept.some((file) => file.endsWith('/shipped-index.ts'))) {
+    await writeFile(`${outdir}/${indexFile}`, collectIndex());
+    copied.push(indexFile);
+  }
+  const rules = kept.filter((file) => file.startsWith('packages/knowledge/data/'));
+  for (const file of rules) {
+    const text = JSON.stringify(JSON.parse(await readFile(`${root}/${file}`, 'utf8')));
+    await mkdir(`${outdir}/${dataFolder}`, { recursive: true });
+    await writeFile(`${outdir}/${dataFolder}/${basename(file)}`, text);
+  }
+  if (rules.length > 0) copied.push(dataFolder);
+  if (sentFiles[app]) copied.push(...(await copyFiles(`apps/${app}`, sentFiles[app], outdir)));
+  if (model) {
+    copied.push(...(await copyNativePackages(model.folder, outdir, model.native)));
+    copied.push(...(await copyModel(model, outdir)));
+  }
+  const main = await readFile(`${root}/docker/main.cjs`, 'utf8');
+  await writeFile(`${outdir}/main.cjs`, main.replace("'APP'", `'${app}'`));
+  await compileBundle(`${outdir}/bundle.cjs`);
+  const extra = copied.length > 0 ? ` and ${copied.join(', ')}` : '';
+  process.stdout.write(`out/${app}/bundle.cjs ${Math.round(output.bytes / 1024)} KiB${extra}\n`);
+}
+
+/** @param around lines before and after the bundle's own */
+async function buildEntries(entryPoints, outdir, { head = '', foot = '' } = {}) {
   const result = await build({
     absWorkingDir: root,
-    entryPoints: {
-      main: `apps/${app}/src/main.ts`,
-      ...(model && { predictor: `${model.folder}/src/predictor.ts`, ...model.programs }),
-    },
+    entryPoints,
     outdir,
     outExtension: { '.js': '.cjs' },
     bundle: true,
@@ -127,14 +184,15 @@ async function bundle(app) {
     supported: { 'dynamic-import': false },
     // CommonJS has no import.meta, by which sources find the files beside them.
     define: { 'import.meta.url': 'bundleUrl' },
-    banner: { js: 'const bundleUrl = require("node:url").pathToFileURL(__filename).href;' },
+    banner: { js: `${head}\nconst bundleUrl = require("node:url").pathToFileURL(__filename).href;` },
+    footer: { js: foot },
     // Workspace packages are taken from their sources.
     conditions: ['@bunri/source'],
     external,
     // Names stay, so that a stack trace can be read. Comments go, since they hold letters outside Latin-1.
     minifySyntax: true,
     minifyWhitespace: true,
-    plugins: [collectedIndex, pageScripts, latin1Sources],
+    plugins: [collectedIndex, ruleFiles, pageScripts, latin1Sources],
     // For whoever asks for it: with --enable-source-maps Node loads the map of the whole bundle, 5 MB of memory.
     sourcemap: 'linked',
     sourcesContent: false,
@@ -143,30 +201,8 @@ async function bundle(app) {
     logLevel: 'warning',
   });
   // A warning is a module that behaves otherwise in the bundle than in the tests.
-  if (result.warnings.length > 0) throw new Error(`The bundle of ${app} has ${result.warnings.length} warnings.`);
-
-  const output = result.metafile.outputs[`out/${app}/main.cjs`] ?? { bytes: 0, inputs: {} };
-  const kept = Object.entries(output.inputs).flatMap(([file, { bytesInOutput }]) => (bytesInOutput > 0 ? [file] : []));
-  if (kept.some((file) => file.endsWith('/zod/v4/locales/ko.js'))) {
-    throw new Error(
-      `The bundle of ${app} has all of zod in all its languages: somewhere it is not imported as "* as z".`,
-    );
-  }
-  const wide = /.{0,40}[\u0100-\uffff]/.exec(await readFile(`${outdir}/main.cjs`, 'utf8'));
-  if (wide) throw new Error(`The bundle of ${app} has a letter outside Latin-1: ${wide[0]}`);
-
-  const copied = await copyNativePackages(`apps/${app}`, outdir, external);
-  if (kept.some((file) => file.endsWith('/shipped-index.ts'))) {
-    await writeFile(`${outdir}/${indexFile}`, collectIndex());
-    copied.push(indexFile);
-  }
-  if (sentFiles[app]) copied.push(...(await copyFiles(`apps/${app}`, sentFiles[app], outdir)));
-  if (model) {
-    copied.push(...(await copyNativePackages(model.folder, outdir, model.native)));
-    copied.push(...(await copyModel(model, outdir)));
-  }
-  const extra = copied.length > 0 ? ` and ${copied.join(', ')}` : '';
-  process.stdout.write(`out/${app}/main.cjs ${Math.round(output.bytes / 1024)} KiB${extra}\n`);
+  if (result.warnings.length > 0) throw new Error(`The bundle ${outdir} has ${result.warnings.length} warnings.`);
+  return result;
 }
 
 /** The search index as JSON text. */

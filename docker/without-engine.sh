@@ -76,7 +76,7 @@ start() {
   ) &
   local runner=$!
   # buildah would end at once: the signal is for the app, which drains.
-  trap 'kill -TERM "$(youngest "$runner")"' TERM INT
+  trap 'kill -TERM "$(app_below "$runner")"' TERM INT
   local code=0
   # A signal ends the wait, not the app.
   while kill -0 "$runner" 2> /dev/null; do
@@ -86,11 +86,13 @@ start() {
   return "$code"
 }
 
-# The process at the end of a line of single children.
-youngest() {
-  local child
+# The first Node in a line of single children: the app, not a process of its own such as the one of a model. Before there is
+# one, the end of the line.
+app_below() {
+  local program='' child
+  read -r -d '' program < "/proc/$1/cmdline" || true
   child=$(pgrep -P "$1" | head -n 1) || true
-  if [ -n "$child" ]; then youngest "$child"; else echo "$1"; fi
+  if [ -n "$child" ] && [ "$program" != node ]; then app_below "$child"; else echo "$1"; fi
 }
 
 # A control group with a memory limit below the one of this shell; nothing where that is not allowed.
