@@ -6,12 +6,12 @@ export function batchEvents(batches: Pick<BatchStore, 'get'>): EventSource {
   return {
     async addressee(id) {
       const state = await batches.get(id);
-      const url = state?.spec.webhookUrl;
+      const url = state?.deletion ? undefined : state?.spec.webhookUrl;
       return state && url !== undefined ? { owner: state.spec.owner, url } : null;
     },
     async read(id) {
       const state = await batches.get(id);
-      if (!state) return null;
+      if (!state || state.deletion) return null;
       const { status, rests } = state;
       // One that goes on will be told of when it comes to rest again.
       const goesOn = status === 'validating' || status === 'queued' || status === 'running';

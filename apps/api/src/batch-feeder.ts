@@ -5,13 +5,14 @@ import {
   type FlightLimits,
   type LookAtBatch,
 } from '@bunri/batches';
-import type { Request } from '@bunri/queue-contracts';
+import { isTerminal, type Request } from '@bunri/queue-contracts';
+import { deleteRequest, type DeletionDeps } from './deletion.ts';
 import { Problem } from './problem.ts';
 import type { Refusal } from './refusal.ts';
 import { idempotencyOf, toSubmission } from './submission.ts';
 import { submit, type SubmitDeps } from './submit.ts';
 
-export interface BatchFeederDeps extends SubmitDeps {
+export interface BatchFeederDeps extends SubmitDeps, DeletionDeps {
   readonly batches: BatchStore;
   readonly refusal: Refusal;
   readonly flightLimits?: FlightLimits;
@@ -40,6 +41,7 @@ export function createBatchFeeder(deps: BatchFeederDeps): LookAtBatch {
         return { outcome: 'refused', message: error.message };
       }
     },
+    removeRequest: async (requestId, of) => await removeRequest(deps, requestId, of),
     refusalOf: async (owner) => {
       try {
         await refusal.ofOwner(owner, undefined);
@@ -50,6 +52,27 @@ export function createBatchFeeder(deps: BatchFeederDeps): LookAtBatch {
       }
     },
   });
+}
+
+/** What `DELETE` of a single request does, first to end it and then to remove it. @returns whether nothing of it is left */
+async function removeRequest(
+  deps: BatchFeederDeps,
+  requestId: string,
+  { id, owner }: { readonly id: string; readonly owner: string },
+): Promise<boolean> {
+  const record = await deps.records.get(requestId);
+  if (record?.request.owner !== owner || record.request.batch?.id !== id) return true;
+  if (!isTerminal(record.status)) {
+    await deps.records.cancel(requestId);
+    return false;
+  }
+  try {
+    await deleteRequest(deps, record);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return error.code === 'not_found';
+  }
 }
 
 /** What a row asks for, whenever it is sent: its deadline is not the same an hour later. */

@@ -10,7 +10,7 @@ export const batchPageSchema = z.strictObject({
 });
 
 /**
- * The owner's batches, newest first. What is past its retention is left out, so that a page may be short. Where a page
+ * The owner's batches, newest first. What is past its retention or being deleted is left out, so that a page may be short. Where a page
  * ended is the creation time of its last batch, and how many of that very millisecond have been listed.
  */
 export async function listBatches(
@@ -21,13 +21,15 @@ export async function listBatches(
   const from = cursor === undefined ? { createdAt: Number.MAX_SAFE_INTEGER - 1, seen: 0 } : parseCursor(cursor);
   const ids = await batches.listIds(owner, from.createdAt + 1, from.seen + limit + 1);
   const page = ids.slice(from.seen, from.seen + limit);
-  const states = (await Promise.all(page.map(async (id) => await batches.get(id)))).filter((state) => state !== null);
+  const found = await Promise.all(page.map(async (id) => await batches.get(id)));
+  const states = found.filter((state) => state !== null);
+  const data = states.filter(({ deletion }) => deletion === null).map(toBatch);
   const last = states.at(-1);
-  if (ids.length <= from.seen + limit || !last) return { data: states.map(toBatch), next_cursor: null };
+  if (ids.length <= from.seen + limit || !last) return { data, next_cursor: null };
   const here = states.filter(({ createdAt }) => createdAt === last.createdAt).length;
   const seen = last.createdAt === from.createdAt ? from.seen + here : here;
   return {
-    data: states.map(toBatch),
+    data,
     next_cursor: Buffer.from(`${last.createdAt}.${seen}`).toString('base64url'),
   };
 }

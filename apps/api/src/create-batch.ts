@@ -84,7 +84,11 @@ export async function createBatch(
 
 async function readBatch(batches: BatchStore, id: string): Promise<Batch> {
   const state: BatchState | null = await batches.get(id);
-  if (!state) throw new Error(`the batch ${id} is gone`);
+  if (!state || state.deletion)
+    throw new Problem(
+      'batch_state_conflict',
+      'The batch was deleted while it was being taken. Send it again if it is wanted.',
+    );
   return toBatch(state);
 }
 
@@ -125,13 +129,15 @@ async function validateAndBegin(deps: CreateBatchDeps, taken: Taken, gone: Abort
     }
     const estimate = await estimateOf(deps, spec, report);
     const status = await batches.begin(spec.id, { total, estimate, invalid, errorFile });
-    if (status !== 'queued') await removeRows(deps, spec.id);
+    // What an owner has deleted meanwhile leaves no error file either.
+    if (status !== 'queued') await removeObjects(deps, spec.id, status === 'gone' ? '' : 'rows/');
   } catch (error) {
     const isInvalid = error instanceof Problem && error.code === 'batch_invalid';
     const reason = isInvalid ? 'rows_invalid' : 'validation_interrupted';
     // A batch that has begun after all, of which only the answer was lost, keeps its rows.
     const status = await batches.refuse(spec, { reason, idempotencyKey });
-    if (status === 'failed' || status === 'canceled' || status === 'gone') await removeRows(deps, spec.id);
+    if (status === 'failed' || status === 'canceled' || status === 'gone')
+      await removeObjects(deps, spec.id, status === 'gone' ? '' : 'rows/');
     throw error;
   } finally {
     clearInterval(beat);
@@ -215,11 +221,11 @@ function rowsInvalid({ id }: BatchSpec, { total, invalid, errors }: ValidationRe
   return new Problem('batch_invalid', detail, { errors, headers: { link: `<${path}>; rel="describedby"` } });
 }
 
-/** Rows and photos of a batch that does not come to be. */
-async function removeRows(deps: CreateBatchDeps, id: string): Promise<void> {
+/** Photos of a batch that does not come to be, and what lies below `folder` of it. */
+async function removeObjects(deps: CreateBatchDeps, id: string, folder: '' | 'rows/'): Promise<void> {
   const { storage } = deps;
   await removeQuietly(deps, async () => {
-    for (const prefix of [`${batchObjects.all(id)}rows/`, batchObjects.photos(id)]) {
+    for (const prefix of [`${batchObjects.all(id)}${folder}`, batchObjects.photos(id)]) {
       for await (const page of storage.list(prefix)) await storage.remove(page.map(({ key }) => key));
     }
   });

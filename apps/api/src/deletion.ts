@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
 import { requestIdSchema } from '@bunri/queue-contracts';
+import { redactRow, type BatchStore } from '@bunri/batches';
 import {
   dayInSeoul,
   objectKeys,
   stageOutput,
   type ImageReferences,
+  type Logger,
+  type Metrics,
   type RecordStore,
   type RequestRecord,
   type Storage,
@@ -60,6 +63,10 @@ export interface DeletionDeps {
   readonly records: RecordStore;
   readonly references: ImageReferences;
   readonly storage: Storage;
+  /** Where rows of batches have their results. */
+  readonly batches: BatchStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
 }
 
 /** One run of it. */
@@ -88,6 +95,7 @@ export async function deleteRequest(given: DeletionDeps, record: RequestRecord):
   const { id, owner, source } = record.request;
   const marked = await references.mark(id);
   if (marked !== 'marked') throw notDeleted(marked);
+  await redactRow({ ...deps, store: deps.batches }, record);
   const uploadId = uploadIdOf(source);
   const hash = stageOutput(record, 'preprocess')?.sha256 ?? null;
   const upload = await fateOfUpload(deps, record, uploadId);

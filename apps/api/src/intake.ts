@@ -109,10 +109,10 @@ async function admitted(deps: IntakeDeps, submission: Submission): Promise<Submi
 /** The load does not change while a body is read so that it would have to be asked again. */
 function judgeEachOnce(judge: Judge): Judge {
   const passed = new Set<string>();
-  return async ({ priority, deadlineMs }) => {
-    const terms = `${priority} ${deadlineMs}`;
+  return async ({ priority, deadlineMs, models }) => {
+    const terms = `${priority} ${deadlineMs} ${models?.join() ?? ''}`;
     if (passed.has(terms)) return;
-    await judge({ priority, deadlineMs });
+    await judge({ priority, deadlineMs, models });
     passed.add(terms);
   };
 }

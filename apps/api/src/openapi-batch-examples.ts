@@ -1,4 +1,4 @@
-import type { Batch, BatchCheck, BatchLine } from '@bunri/queue-contracts';
+import type { Batch, BatchCheck, BatchDeletion, BatchLine } from '@bunri/queue-contracts';
 import { resourceExample } from './openapi-examples.ts';
 
 const id = 'batch_019a7c3e5d2f7b1c8e4a6f0d3b5c7e91';
@@ -43,6 +43,24 @@ export const pausedBatchExample: Batch = {
   status: 'paused',
   reason: 'paused_by_client',
   counts: halted,
+};
+
+export const batchDeletingExample: BatchDeletion = {
+  id,
+  status: 'deleting',
+  requested_at: '2026-11-22T09:10:00.000Z',
+  completed_at: null,
+  in_flight: 10,
+  requests_removed: 0,
+  objects_removed: 0,
+};
+export const batchDeletedExample: BatchDeletion = {
+  ...batchDeletingExample,
+  status: 'deleted',
+  completed_at: '2026-11-22T09:10:06.000Z',
+  in_flight: 0,
+  requests_removed: 60,
+  objects_removed: 2,
 };
 
 export const batchCheckExample: BatchCheck = {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 import {
   batchCheckSchema,
+  batchDeletionSchema,
   batchIdSchema,
   batchLineSchema,
   batchListSchema,
@@ -14,6 +15,8 @@ import { inputTypes } from './batch-input.ts';
 import { batchQuerySchema, resumeBodySchema, resumeQuerySchema } from './batch-terms.ts';
 import {
   batchCheckExample,
+  batchDeletedExample,
+  batchDeletingExample,
   batchErrorExample,
   batchExample,
   batchInputExample,
@@ -58,6 +61,7 @@ export function batchPaths(): ZodOpenApiPathsObject {
           ...problems('not_found', ...admission),
         },
       },
+      delete: deleteOperation(),
     },
     [`${batchPath}/{id}/cancel`]: {
       post: stopOperation(
@@ -128,8 +132,32 @@ function createOperation(): ZodOpenApiOperationObject {
       ...problems(
         ...(['invalid_request', 'body_too_large', 'media_type_unsupported', 'batch_invalid'] as const),
         ...(['idempotency_conflict', 'spending_cap_reached', 'storage_unavailable', 'model_unknown'] as const),
+        'batch_state_conflict',
         ...admission,
       ),
+    },
+  };
+}
+
+function deleteOperation(): ZodOpenApiOperationObject {
+  return {
+    operationId: 'deleteBatch',
+    summary: 'Remove a batch with all that it left',
+    description:
+      'Rows that have not started never start, those in flight are canceled; then the requests of all rows are removed as `DELETE` of each would do it, ' +
+      'and at last the results, the inputs, the photos of an archive, and the batch. From the first answer on nobody else finds it. ' +
+      'It goes on by itself, whatever dies on the way; sent again, it tells how far it has come, and for a day after its end what was removed. ' +
+      'What stays: earlier tries of rows that were run again, and requests that a row found by its `idempotency_key`, until their own retention ends; ' +
+      'of an `Idempotency-Key`, which is free again, two hashes for the rest of its day; and the ids of canceled rows in the queues, until a worker has passed them over.',
+    tags,
+    requestParams: { path },
+    responses: {
+      200: { description: 'Nothing is left.', content: json(batchDeletionSchema, batchDeletedExample) },
+      202: {
+        description: 'It is being removed. Send the same again to hear of the end.',
+        content: json(batchDeletionSchema, batchDeletingExample),
+      },
+      ...problems('not_found', ...admission),
     },
   };
 }

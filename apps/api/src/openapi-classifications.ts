@@ -16,7 +16,7 @@ import { maxImageBytes } from './photo.ts';
 import { eventsQuerySchema } from './routes/events.ts';
 import { uploadPath } from './routes/uploads.ts';
 import { formSchema, idempotencyHeaderField, submitQuerySchema, urlSubmissionSchema } from './submission.ts';
-import { acceptedSchema, classificationPath, preferHeaderField } from './submitted-answer.ts';
+import { acceptedSchema, classificationPath, preferHeaderField, standingSchema } from './submitted-answer.ts';
 import { uploadBodySchema, uploadSchema } from './uploads.ts';
 
 const tags = ['classifications'];
@@ -119,11 +119,12 @@ function readOperation(): ZodOpenApiOperationObject {
   return {
     operationId: 'getClassification',
     summary: 'A request as it stands',
-    description: 'With `Prefer: wait=N` as it stands when it has ended, or after N seconds.',
+    description:
+      'While it is queued, with its place in the line as it is now. With `Prefer: wait=N` as it stands when it has ended, or after N seconds.',
     tags,
     requestParams: { path: idPath, header: preferHeader },
     responses: {
-      200: { description: 'The request.', content: json(resourceSchema, resourceExample) },
+      200: { description: 'The request.', content: json(standingSchema, resourceExample) },
       ...problems('invalid_request', 'not_found', 'request_lost', ...admission),
     },
   };
@@ -151,7 +152,8 @@ function deleteOperation(): ZodOpenApiOperationObject {
     summary: 'Cancel an open request, or remove one that has ended',
     description:
       `An open request is canceled. ${canceling} One that has ended is removed, with its photo and all that was made of it, ` +
-      'unless other requests refer to that; the answer says of each what became of it. Where it breaks off, send it again.',
+      'unless other requests refer to that; the answer says of each what became of it. Of a row of a batch, the results tell from then on how it ended, and by what name it was sent; what was sent to the batch goes with that. ' +
+      'Where it breaks off, send it again.',
     tags,
     requestParams: { path: idPath },
     responses: {

@@ -42,6 +42,7 @@ const ofOperation: Readonly<Record<string, readonly HeaderName[]>> = {
   clarifyClassification: ['Location', 'IdempotentReplayed', 'PreferenceApplied'],
   replayClassification: ['Location', 'IdempotentReplayed'],
   createBatch: ['Location', 'IdempotentReplayed'],
+  deleteBatch: ['RetryAfter'],
   getClassification: ['PreferenceApplied'],
   resendWebhookDelivery: ['Location'],
   testWebhook: ['Location'],

@@ -30,13 +30,13 @@ function secretPaths(): ZodOpenApiPathsObject {
         summary: 'The secret that verifies your webhooks',
         description: 'For keys with the scope `submit`, as they may name the URLs that are told.',
         tags,
-        responses: { ...responses, ...problems('not_found', ...refusals) },
+        responses: { ...responses, ...problems('not_found', 'webhook_secret_unreadable', ...refusals) },
       },
       post: {
         operationId: 'createWebhookSecret',
         summary: 'The same, made where there is none yet',
         tags,
-        responses: { ...responses, ...problems(...refusals) },
+        responses: { ...responses, ...problems('webhook_secret_unreadable', ...refusals) },
       },
     },
     [`${webhookPath}/secret/rotate`]: {

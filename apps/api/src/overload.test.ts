@@ -273,7 +273,9 @@ test('without a live worker nobody can tell, and nobody is refused', async () =>
 
 test('an estimate that fails refuses nobody, and breaks nothing', async () => {
   const fail = async () => await Promise.reject(new Error('no estimate today'));
-  const blind = await startBusy({ forecast: { ofLast: fail, ofNext: fail, ofTurn: fail, ofQueued: fail } });
+  const blind = await startBusy({
+    forecast: { ofLast: fail, ofNext: fail, ofTurn: fail, ofCounted: fail, ofQueued: fail },
+  });
   await fill(blind);
   const answer = await blind.fetch(path, { method: 'POST', body: form(photo) });
   expect(answer.status).toBe(202);

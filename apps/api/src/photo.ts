@@ -115,7 +115,7 @@ function heldUpload(bytes: Uint8Array, facts: ImageFacts, { storage, key }: Targ
     async store() {
       if (stored) return;
       if (!held) throw new Error('the photo was let go before it was stored');
-      await storage.put(key, held, untoldType);
+      await storage.put(key, held, untoldType, undefined, { sha256: facts.sha256 });
       stored = true;
       letGo();
     },

@@ -12,6 +12,8 @@ test.each([
   'LOADING Redis is loading the dataset in memory',
   "READONLY You can't write against a read only replica.",
   'MISCONF Redis is configured to save RDB snapshots',
+  'MOVED 3999 127.0.0.1:6381',
+  'EXECABORT Transaction discarded because of previous errors.',
 ])('a Redis that answers %s is unavailable, and the client is told when to come back', async (message) => {
   const problem = await toProblem(replyError(message), async () => await Promise.resolve(true));
   expect(problem).toMatchObject({ code: 'service_unavailable', status: 503, headers: { 'retry-after': '5' } });

@@ -16,6 +16,7 @@ const apiProblems = {
   not_dead_letter: { status: 409, title: 'The request is no dead letter' },
   not_replayable: { status: 409, title: 'The request cannot be replayed' },
   upload_missing: { status: 409, title: 'Nothing has been uploaded yet' },
+  webhook_secret_unreadable: { status: 409, title: 'The webhook secret cannot be read any more' },
   webhooks_disabled: { status: 409, title: 'Webhooks are not set up here' },
   not_completed: { status: 409, title: 'The request has no answer to go on from' },
   batch_state_conflict: { status: 409, title: 'The batch is not in a state for that' },
@@ -156,13 +157,15 @@ export async function toProblem(error: unknown, redisAnswers: () => Promise<bool
 }
 
 /**
- * Redis answers, but takes nothing now: it is full, loads its data, has become a replica, or cannot write to its disk. Or
- * this process was so busy that an answer did not come to it in time.
+ * Redis answers, but takes nothing now: it is full, loads its data, has become a replica, cannot write to its disk, or
+ * another node of its cluster has our keys now. Or this process was so busy that an answer did not come to it in time.
  */
 function isStoreRefusal(error: unknown): boolean {
   if (error instanceof Error && error.message === 'Command timed out') return true;
   const message = error instanceof Error && error.name === 'ReplyError' ? error.message : '';
-  return /^(OOM|LOADING|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS)\b/.test(message);
+  return /^(OOM|LOADING|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|NOREPLICAS|MOVED|ASK|TRYAGAIN|EXECABORT)\b/.test(
+    message,
+  );
 }
 
 function fromStageError(error: PermanentError | TransientError): Problem {

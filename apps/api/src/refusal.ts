@@ -46,8 +46,8 @@ export function createRefusal(deps: {
   async function findLate(owner: string, key: string | undefined, terms: Terms): Promise<Estimate | null> {
     try {
       // Mostly there is time enough for everything that waits, and its place need not be looked up.
-      if (!isLate(await forecast.ofLast(terms.from), terms)) return null;
-      const own = await forecast.ofNext(owner, terms.priority, terms.from);
+      if (!isLate(await forecast.ofLast(terms), terms)) return null;
+      const own = await forecast.ofNext(owner, terms.priority, terms);
       return isLate(own, terms) && !(await isKnown(owner, key)) ? own : null;
     } catch (error) {
       log.warn('the time of a request could not be estimated', { error });

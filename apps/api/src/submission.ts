@@ -96,13 +96,14 @@ export interface Terms {
   readonly deadlineMs: number;
   /** The first stage that has anything to do. Default: the first of all. */
   readonly from?: StageName;
+  /** Who is to look at the photo, where that is known. */
+  readonly models?: string[] | undefined;
 }
 
 /** What the client asked for, with every default filled in. */
 export interface Submission extends Terms {
   readonly question: string;
   readonly locale: Locale;
-  readonly models?: string[] | undefined;
   readonly region?: string | undefined;
   readonly metadata?: Record<string, string> | undefined;
   readonly webhookUrl?: string | undefined;
@@ -130,19 +131,22 @@ export function leastTerms({ priority, deadline }: SubmitQuery): Terms | null {
   return { priority: priority ?? 'interactive', deadlineMs: (deadline ?? latestS) * 1000 };
 }
 
-const termsSchema = z.object({ priority: fields.priority, deadline: fields.deadline }).refine(deadlineFits);
+const termsSchema = z
+  .object({ priority: fields.priority, deadline: fields.deadline, models: fields.models })
+  .refine(deadlineFits);
 
 /**
  * The terms of a form of which only these fields have come, with the defaults for what is missing; null where they do not
  * go together, as they may when all have come.
  */
 export function termsSoFar(query: SubmitQuery, form: Record<string, string>): Terms | null {
-  const known = termsSchema.safeParse({ ...query, ...form });
+  const { priority, deadline, models } = { ...query, ...form } as Record<string, string | undefined>;
+  const known = termsSchema.safeParse({ priority, deadline, models: models?.split(',').map((name) => name.trim()) });
   return known.success ? toTerms(known.data) : null;
 }
 
-function toTerms({ priority, deadline = defaultDeadlineS[priority] }: z.infer<typeof termsSchema>): Terms {
-  return { priority, deadlineMs: deadline * 1000 };
+function toTerms({ priority, deadline = defaultDeadlineS[priority], models }: z.infer<typeof termsSchema>): Terms {
+  return { priority, deadlineMs: deadline * 1000, models };
 }
 
 /** The terms of another request like this one, whose own deadline an operator may have put off. */

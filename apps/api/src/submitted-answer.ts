@@ -22,6 +22,11 @@ export const acceptedSchema = resourceSchema
   })
   .meta({ id: 'AcceptedClassification' });
 
+/** A request as it stands; only one that no worker has taken yet has a place. */
+export const standingSchema = resourceSchema
+  .extend(placeSchema.partial().shape)
+  .meta({ id: 'StandingClassification', description: '`position` and the estimate are there while it is queued.' });
+
 export const preferHeaderField = z
   .string()
   .optional()
@@ -77,13 +82,16 @@ async function sendSubmitted(
   response.status(202).json({ ...resource, ...place, links });
 }
 
-/** Of a request that was accepted earlier, whether its place can be told or not. */
-async function placeOf({ forecast, log, now }: AnswerDeps, record: RequestRecord): Promise<Place> {
+/** Of a request that was accepted earlier, whether its place can be told or not. One round trip, and none once it is in work. */
+export async function placeOf(
+  { forecast, log, now }: Pick<AnswerDeps, 'forecast' | 'log' | 'now'>,
+  record: RequestRecord,
+): Promise<Place> {
   const { request, status, turn } = record;
   if (status !== 'queued') return unknownPlace;
   const { from } = flowOrder(record);
   try {
-    return toPlace(await forecast.ofQueued(request.priority, turn, from), now());
+    return toPlace(await forecast.ofQueued(request.priority, turn, { from, models: request.models }), now());
   } catch (error) {
     log.warn('the place of a request could not be told', { request_id: request.id, error });
     return unknownPlace;

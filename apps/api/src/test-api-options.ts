@@ -1,4 +1,4 @@
-import type { FlowQueue, Spent } from '@bunri/runtime';
+import type { DeadLetters, FlowQueue, Spent } from '@bunri/runtime';
 import type { BoardMode } from './board-mode.ts';
 import type { Forecast } from './forecast.ts';
 import type { MemoryGuard } from './memory-guard.ts';
@@ -12,6 +12,7 @@ export interface TestApiOptions {
   readonly addFlow?: FlowQueue['add'];
   readonly memory?: MemoryGuard;
   readonly forecast?: Partial<Forecast>;
+  readonly deadLetters?: Partial<DeadLetters>;
   readonly spent?: (owner: string) => Promise<Spent>;
   readonly photoBudgetBytes?: number;
   /** Null: no webhooks are taken. Default: one of this API's own. */

@@ -142,7 +142,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     reader: createRecordReader({ records, now }),
     feed: createEventFeed({ records, subscriber, log }),
     flows: flowQueue,
-    deadLetters: createDeadLetters({ records, flows: flowQueue, now }),
+    deadLetters: { ...createDeadLetters({ records, flows: flowQueue, now }), ...options.deadLetters },
     inspector,
     queues,
     storage: {
@@ -188,6 +188,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
     batches,
     feeding: {
       batches,
+      references,
       records,
       reader: createRecordReader({ records, now }),
       flows: flowQueue,

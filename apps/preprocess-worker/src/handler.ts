@@ -70,7 +70,7 @@ export function makeHandler(deps: PreprocessDeps): Handler<'preprocess'> {
     const hash = sha256(bytes);
     const output: Output = { sha256: hash, key: objectKeys.image(hash), width, height, sizeBytes: bytes.length };
     // Without a look whether it is there: it seldom is, and the same bytes under the same key do no harm.
-    await storage.put(output.key, bytes, 'image/jpeg', signal);
+    await storage.put(output.key, bytes, 'image/jpeg', signal, { sha256: hash });
     await cache.set(cacheName, `${normaliseVersion}:${fileSha256}`, output, { image: hash });
     return { output, cached: false };
   };

@@ -39,10 +39,11 @@ test('what has not been measured yet is not told as 0, from which it would seem 
   expect(await Promise.all(names.slice(0, 2).map(async (name) => await gauge(name)))).toEqual([0, 0]);
 });
 
-test('every queue of the stages and of the scheduler is exported', async () => {
+test('every queue of the stages, of the scheduler, of webhooks and of batches is exported', async () => {
   const states = await gauges.refresh();
   expect(states.map(({ queue }) => queue)).toEqual(watchedQueues);
-  expect(watchedQueues).toEqual(['preprocess', 'vision', 'vision.local', 'rag', 'llm', 'watch', 'maintenance']);
+  const others = ['watch', 'maintenance', 'webhooks', 'batches'];
+  expect(watchedQueues).toEqual(['preprocess', 'vision', 'vision.local', 'rag', 'llm', ...others]);
   expect(await gauge('bunri_queue_oldest_seconds', { queue: 'vision' })).toBe(0);
 });
 
@@ -105,6 +106,32 @@ test('the age and the number of waiting jobs are told apart by class', async () 
     await gauge(`bunri_queue_class_${name}`, { queue: 'preprocess', class: priority });
   expect([await of('oldest_seconds', 'interactive'), await of('oldest_seconds', 'batch')]).toEqual([20, 60]);
   expect([await of('jobs', 'interactive'), await of('jobs', 'batch')]).toEqual([1, 1]);
+});
+
+test('only the queues of the stages have classes', async () => {
+  await gauges.refresh();
+  const values = (await world.metrics.registry.getSingleMetric('bunri_queue_class_jobs')?.get())?.values ?? [];
+  const queues = new Set(values.map(({ labels }) => labels['queue']));
+  expect([...queues]).toEqual(['preprocess', 'vision', 'vision.local', 'rag', 'llm']);
+});
+
+test('a delivery that was put off is as old as the time at which it was due, not as its event', async () => {
+  const queue = new Queue('webhooks', { connection: world.redis, prefix: world.prefix });
+  await queue.add('deliver', { dueAt: clock - 40_000 }, { timestamp: clock - 24 * 3600_000 });
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_oldest_seconds', { queue: 'webhooks' })).toBe(40);
+  expect(await gauge('bunri_queue_jobs', { queue: 'webhooks', state: 'waiting' })).toBe(1);
+  expect(await gauge('bunri_queue_workers', { queue: 'webhooks' })).toBe(0);
+  await queue.close();
+});
+
+test('a batch is as old as the last look at it, not as the batch', async () => {
+  const queue = new Queue('batches', { connection: world.redis, prefix: world.prefix });
+  const job = await queue.add('feed', {}, { timestamp: clock - 3600_000 });
+  await world.redis.hset(queue.toKey(job.id ?? ''), 'processedOn', clock - 5_000);
+  await gauges.refresh();
+  expect(await gauge('bunri_queue_oldest_seconds', { queue: 'batches' })).toBe(5);
+  await queue.close();
 });
 
 test('a queue that an operator has paused, or that waits for a rate limit, is seen', async () => {

@@ -1,6 +1,6 @@
 import { Queue, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { firstPriority, jobDataSchema, stageNames, stages } from '@bunri/queue-contracts';
+import { dueSince, firstPriority, jobDataSchema, sideQueues, stageNames, stages } from '@bunri/queue-contracts';
 import { createKeys, oncePerMessage, type Logger, type Metrics } from '@bunri/runtime';
 import { createEndedRequests } from './ended-requests.ts';
 import { createRedisGauges } from './redis-gauges.ts';
@@ -17,8 +17,9 @@ export interface QueueState {
 
 export type QueueGauges = ReturnType<typeof createQueueGauges>;
 
-/** Every queue whose state is exported: the stages' and the scheduler's own. */
-export const watchedQueues = [...stageNames.map((stage) => stages[stage].queue), ...Object.keys(schedules)];
+const stageQueues: readonly string[] = stageNames.map((stage) => stages[stage].queue);
+/** Every queue whose state is exported: the stages', the scheduler's own, and those that the api works on. */
+export const watchedQueues = [...stageQueues, ...Object.keys(schedules), ...sideQueues];
 
 const jobStates = ['waiting', 'prioritized', 'active', 'delayed', 'waiting-children', 'failed'] as const;
 /** BullMQ's score of a prioritised job is its priority times 2^32, and a running number. */
@@ -59,14 +60,14 @@ export function createQueueGauges(options: {
     if (!job) return now();
     const data = jobDataSchema.safeParse(job.data);
     const readyAt = data.success ? await redis.hget(keys.record(data.data.requestId), 'readyAt') : null;
-    return readyAt === null ? job.timestamp + (job.opts.delay ?? 0) : Number(readyAt);
+    return readyAt === null ? dueSince(job) : Number(readyAt);
   }
 
-  /** Of the jobs of any class; what each class has is exported on the way. */
+  /** Of the jobs of any class; what each class has is exported on the way. Only the stages' jobs have one. */
   async function oldestReadySince(queue: Queue): Promise<number> {
     const prioritized = queue.toKey('prioritized');
     const times = [await readySince((await queue.getWaiting(0, 0))[0])];
-    for (const [name, from, to] of classRanges) {
+    for (const [name, from, to] of stageQueues.includes(queue.name) ? classRanges : []) {
       const labels = { queue: queue.name, class: name };
       const ids = await redis.zrangebyscore(prioritized, from, to, 'LIMIT', 0, looked);
       const jobs = await Promise.all(ids.map(async (id) => await queue.getJob(id)));

@@ -89,6 +89,10 @@ export async function openBatchRig(limits: FlightLimits = { ofBatch: 200, ofAll:
         ? { outcome: 'refused', message: 'The key is taken.' }
         : { outcome: 'accepted', id };
     },
+    removeRequest: async (id, { owner }) => {
+      await records.remove(id, owner);
+      return true;
+    },
     refusalOf: async () => await Promise.resolve(null),
     limits,
     metrics: createMetrics({ app: 'batches', processMetrics: false }),

@@ -31,8 +31,10 @@ export interface BatchKeys {
   /** Which object has the results of a chunk. */
   results(id: string): string;
   owner(owner: string): string;
+  /** What was removed with a batch, for a while. */
+  deletion(id: string): string;
   idempotency(owner: string, key: string): string;
-  /** Batches that have anything to do, by the time of their creation. */
+  /** Batches that have anything to do, by the time since when they have. */
   readonly open: string;
   /** Rows in flight of each open batch. */
   readonly inFlight: string;
@@ -44,11 +46,17 @@ export function createBatchKeys(prefix: string): BatchKeys {
     flight: (id) => `${prefix}:batch:${id}:flight`,
     outcomes: (id) => `${prefix}:batch:${id}:outcomes`,
     results: (id) => `${prefix}:batch:${id}:results`,
+    deletion: (id) => `${prefix}:batch:${id}:deletion`,
     owner: (owner) => `${prefix}:batches:owner:${owner}`,
     idempotency: (owner, key) => `${prefix}:batches:key:${owner}:${sha256(key)}`,
     open: `${prefix}:batches:open`,
     inFlight: `${prefix}:batches:in-flight`,
   };
+}
+
+/** The keys of what a row in flight belongs to, in the order of the scripts. */
+export function ofBatch(keys: BatchKeys, id: string): string[] {
+  return [keys.batch(id), keys.flight(id), keys.outcomes(id), keys.inFlight, keys.results(id), keys.open];
 }
 
 /** Keys of a batch's objects. Photos of an archive lie with the uploads, and are kept as long as those. */

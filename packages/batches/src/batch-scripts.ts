@@ -23,11 +23,11 @@ export const batchScripts = {
   /** KEYS 2 open, 3 owner, and where the client gave one 4 idempotency key. ARGV 2 id, 3 spec, 4 deadline, 5 fingerprint, 6 its
    * ttl, 7 the batch keys' common beginning, 8 cap in nano-dollars or ''. */
   create: `${opening}
-if KEYS[4] then
+if ARGV[5] ~= '' then
   local claimed = call('HMGET', KEYS[4], 'fingerprint', 'id')
-  -- A claim is free again whose batch is gone, or came to nothing because its process died or its client left.
-  local first = claimed[1] and call('HMGET', ARGV[7] .. claimed[2], 'status', 'reason')
-  if first and first[1] and first[2] ~= 'validation_interrupted' then
+  -- A claim is free again whose batch is gone, is being deleted, or came to nothing because its process died or its client left.
+  local first = claimed[1] and call('HMGET', ARGV[7] .. claimed[2], 'status', 'reason', 'deletingAt')
+  if first and first[1] and first[2] ~= 'validation_interrupted' and not first[3] then
     if claimed[1] ~= ARGV[5] then return {'conflict', claimed[2]} end
     return {'existing', claimed[2]}
   end
@@ -39,14 +39,16 @@ call('ZADD', KEYS[2], now, ARGV[2])
 call('ZADD', KEYS[3], now, ARGV[2])
 return {'created', ARGV[2]}`,
 
-  /** The validation goes on; answers the status. */
+  /** The validation goes on; answers the status. Whatever that is, it has `seenAt` until its validation is over. */
   seen: `${opening}
-if get('status') == 'validating' then call('HSET', batch, 'seenAt', now) end
+if get('seenAt') then call('HSET', batch, 'seenAt', now) end
 return {get('status') or 'gone'}`,
 
   /** All rows have been looked at. KEYS 2 outcomes, 3 results. ARGV 2 total, 3 estimate of the whole in nano-dollars or '',
    * 4 of its dearest row, 5 how many rows are invalid, 6 the marks of all rows or '', then chunk and version pairs. */
   begin: `${opening}
+call('HDEL', batch, 'seenAt')
+if get('deletingAt') then return {'gone'} end
 if get('status') ~= 'validating' then return {get('status') or 'gone'} end
 if ARGV[6] ~= '' then call('SET', KEYS[2], ARGV[6]) end
 for i = 7, #ARGV, 2 do call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
@@ -57,8 +59,10 @@ return {'queued'}`,
    * 4 total, 5 invalid, 6 'stale' or '' (only when nobody validates any more), 7 since when, 8 retention ms, then chunk and
    * version pairs of the error file. */
   refuse: `${opening}
+if get('status') == 'validating' and ARGV[6] == 'stale' and count('seenAt') > tonumber(ARGV[7]) then return {'validating'} end
+if ARGV[6] ~= 'stale' then call('HDEL', batch, 'seenAt') end
+if get('deletingAt') then return {'gone'} end
 if get('status') ~= 'validating' then return {get('status') or 'gone'} end
-if ARGV[6] == 'stale' and count('seenAt') > tonumber(ARGV[7]) then return {'validating'} end
 call('HSET', batch, 'status', 'failed', 'reason', ARGV[3], 'total', ARGV[4], 'invalid', ARGV[5], 'completedAt', now)
 for j = 9, #ARGV, 2 do call('HSET', KEYS[3], ARGV[j], ARGV[j + 1]) end
 call('ZREM', KEYS[2], ARGV[2])
@@ -118,10 +122,10 @@ return reply`,
   /**
    * Rows of one chunk have ended and their results are written. ARGV 2 id, 3 chunk, 4 the version of its results that was
    * read or '', 5 the one that was written, then row, request id, outcome, nano-dollars. Whoever wrote on top of another
-   * version than the current one has written for nothing. Answers the rows that were counted by this.
+   * version than the current one, or of a batch that is gone, has written for nothing. Answers the rows that were counted by this.
    */
   settle: `${opening}
-if (call('HGET', KEYS[5], ARGV[3]) or '') ~= ARGV[4] then return {'fenced'} end
+if not get('status') or (call('HGET', KEYS[5], ARGV[3]) or '') ~= ARGV[4] then return {'fenced'} end
 call('HSET', KEYS[5], ARGV[3], ARGV[5])
 local reply = {'settled'}
 for i = 6, #ARGV, 4 do
@@ -177,6 +181,7 @@ return {status, 'rested'}`,
 local status = get('status')
 if status == 'queued' or status == 'running' or status == 'validating' or call('HLEN', KEYS[2]) > 0 then return {status or 'gone'} end
 if not status or not call('ZSCORE', KEYS[6], ARGV[2]) then return {'gone'} end
+if get('deletingAt') then return {'gone'} end
 call('HDEL', KEYS[4], ARGV[2])
 call('ZREM', KEYS[6], ARGV[2])
 for _, key in ipairs({batch, KEYS[2], KEYS[3], KEYS[5]}) do call('PEXPIRE', key, ARGV[3]) end
@@ -188,13 +193,14 @@ return {'closed'}`,
   stop: `${opening}
 local status = get('status')
 if not status then return {'gone'} end
+if get('deletingAt') then return {'refused', status} end
 local stoppable = status == 'queued' or status == 'running'
 if ARGV[3] == 'canceled' then stoppable = stoppable or status == 'paused' or status == 'validating' end
 if not stoppable then return {'refused', status} end
 call('HSET', batch, 'status', ARGV[3])
 call('HDEL', batch, 'held')
 if ARGV[3] == 'paused' then call('HSET', batch, 'reason', 'paused_by_client') else call('HDEL', batch, 'reason') end
-call('ZADD', KEYS[2], get('createdAt'), ARGV[2])
+call('ZADD', KEYS[2], 'NX', now, ARGV[2])
 return {'stopped'}`,
 
   /** Goes on with what is not done. ARGV 2 id, 3 'failed' to run failed rows again or '', 4 new cap in nano-dollars or '',
@@ -202,6 +208,7 @@ return {'stopped'}`,
   resume: `${opening}
 local status = get('status')
 if not status then return {'gone'} end
+if get('deletingAt') then return {'refused', status} end
 local retry = ARGV[3] == 'failed' and count('failed') > 0
 local late = status == 'failed' and get('reason') == 'deadline_exceeded'
 if not (status == 'paused' or status == 'canceled' or late or status == 'completed' and retry) then return {'refused', status} end
@@ -221,8 +228,39 @@ if ARGV[4] ~= '' then call('HSET', batch, 'maxCost', ARGV[4]) end
 call('HSET', batch, 'status', 'queued', 'next', 1, 'deadlineAt', string.format('%.0f', tonumber(now) + tonumber(ARGV[5])))
 call('HDEL', batch, 'reason', 'completedAt')
 for _, key in ipairs({batch, KEYS[2], KEYS[3], KEYS[5]}) do call('PERSIST', key) end
-call('ZADD', KEYS[6], get('createdAt'), ARGV[2])
+call('ZADD', KEYS[6], now, ARGV[2])
 return {'resumed'}`,
+
+  /** From here on it only gets less: no row starts, and nobody goes on with it. KEYS 2 open. ARGV 2 id. */
+  condemn: `${opening}
+local status = get('status')
+if not status then return {'gone'} end
+call('HSETNX', batch, 'deletingAt', now)
+if status == 'validating' or status == 'queued' or status == 'running' or status == 'paused' then
+  call('HSET', batch, 'status', 'canceled')
+  call('HDEL', batch, 'held', 'reason')
+end
+call('ZADD', KEYS[2], 'NX', now, ARGV[2])
+return {'condemned'}`,
+
+  /** The requests of a chunk's rows are gone. ARGV 2 how many chunks were done before, 3 how many requests went. Said again,
+   * it counts once. */
+  emptied: `${opening}
+if get('deletingAt') and count('emptied') == tonumber(ARGV[2]) then
+  call('HINCRBY', batch, 'emptied', 1)
+  call('HINCRBY', batch, 'removed', ARGV[3])
+end
+return {}`,
+
+  /** Nothing is left of it but this. KEYS 7 owner, 8 the receipt. ARGV 2 id, 3 the receipt, 4 how long it is kept, ms. */
+  erase: `${opening}
+if not get('deletingAt') or call('HLEN', KEYS[2]) > 0 then return {get('status') or 'gone'} end
+call('SET', KEYS[8], ARGV[3], 'PX', ARGV[4])
+call('HDEL', KEYS[4], ARGV[2])
+call('ZREM', KEYS[6], ARGV[2])
+call('ZREM', KEYS[7], ARGV[2])
+call('UNLINK', batch, KEYS[2], KEYS[3], KEYS[5])
+return {'erased'}`,
 } as const;
 
 export type BatchScriptName = keyof typeof batchScripts;

@@ -6,6 +6,7 @@ import {
   locales,
   metadataSchema,
   type Batch,
+  type BatchDeletion,
   type BatchReason,
   type BatchStatus,
   type Resource,
@@ -55,6 +56,20 @@ export interface BatchState {
   readonly rests: number;
   /** Of all rows, before the first; null where nobody knows. */
   readonly estimatedUsd: number | null;
+  /** When the process that validates it was heard of last, epoch ms; null once that is over. */
+  readonly validationSeenAt: number | null;
+  /** Of a batch that is being deleted. */
+  readonly deletion: BatchRemoval | null;
+}
+
+/** How far the deletion of a batch has come. */
+export interface BatchRemoval {
+  /** Epoch ms. */
+  readonly at: number;
+  /** Chunks whose rows have no request any more. */
+  readonly emptied: number;
+  /** Requests that were removed with those. */
+  readonly removed: number;
 }
 
 export async function readBatch(redis: Redis, keys: BatchKeys, id: string): Promise<BatchState | null> {
@@ -94,6 +109,10 @@ function parseBatch(fields: Record<string, string | undefined>, inFlight: number
     maxUsd: usd('maxCost'),
     rests: number('rests'),
     estimatedUsd: usd('estimate'),
+    validationSeenAt: known('seenAt'),
+    deletion: fields['deletingAt']
+      ? { at: Number(fields['deletingAt']), emptied: number('emptied'), removed: number('removed') }
+      : null,
   };
 }
 
@@ -127,6 +146,12 @@ export function toBatch(state: BatchState): Batch {
     webhook_url: spec.webhookUrl ?? null,
     links: { self, ...(links as Omit<Batch['links'], 'self'>) },
   };
+}
+
+/** The deletion of a batch as its owner sees it, while it goes on. */
+export function toDeletion({ spec: { id }, inFlight }: BatchState, { at, removed }: BatchRemoval): BatchDeletion {
+  const progress = { in_flight: inFlight, requests_removed: removed, objects_removed: 0 };
+  return { id, status: 'deleting', requested_at: isoTime(at), completed_at: null, ...progress };
 }
 
 /** What the models cost that answered a request, US dollars. */

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis';
 import type { BatchLine, BatchReason, BatchStatus } from '@bunri/queue-contracts';
 import { createKeys, nanoUsd, newRequestId, type Idempotency } from '@bunri/runtime';
-import { createBatchKeys, firstRowOf, rowsPerChunk } from './batch-keys.ts';
+import { createBatchKeys, firstRowOf, ofBatch, rowsPerChunk } from './batch-keys.ts';
 import { batchRetentionMs, batchScriptRunner } from './batch-scripts.ts';
+import { createBatchRemovals } from './batch-removals.ts';
 import { readBatch, type BatchSpec, type BatchState } from './batch-state.ts';
 
 /** Rows of a batch in flight, and of all batches together. */
@@ -49,14 +50,7 @@ export function createBatchStore({ redis, prefix, now }: { redis: Redis; prefix:
   const keys = createBatchKeys(prefix);
   const script = batchScriptRunner(redis);
   const at = () => (now ? now() : '');
-  const all = (id: string) => [
-    keys.batch(id),
-    keys.flight(id),
-    keys.outcomes(id),
-    keys.inFlight,
-    keys.results(id),
-    keys.open,
-  ];
+  const all = (id: string) => ofBatch(keys, id);
 
   return {
     keys,
@@ -89,6 +83,8 @@ export function createBatchStore({ redis, prefix, now }: { redis: Redis; prefix:
       );
       return { outcome: reply[0] as 'created' | 'existing' | 'conflict', id: reply[1] ?? id };
     },
+
+    ...createBatchRemovals({ redis, keys, script, now }),
 
     async get(id: string): Promise<BatchState | null> {
       return await readBatch(redis, keys, id);
@@ -232,12 +228,12 @@ export function createBatchStore({ redis, prefix, now }: { redis: Redis; prefix:
       return reply[0] === 'resumed';
     },
 
-    /** Batches that have anything to do, the oldest first. */
+    /** Batches that have anything to do, that which has had it longest first. */
     async open(limit: number): Promise<string[]> {
       return await redis.zrange(keys.open, 0, String(limit - 1));
     },
 
-    /** How many batches have anything to do, and when the oldest of them was created, epoch ms; null of none. */
+    /** How many batches have anything to do, and since when the oldest of them has, epoch ms; null of none. */
     async backlog(): Promise<{ open: number; oldestAt: number | null }> {
       const [open, oldest] = await Promise.all([redis.zcard(keys.open), redis.zrange(keys.open, 0, '0', 'WITHSCORES')]);
       return { open, oldestAt: oldest[1] === undefined ? null : Number(oldest[1]) };

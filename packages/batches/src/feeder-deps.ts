@@ -1,5 +1,6 @@
 import type { Request } from '@bunri/queue-contracts';
 import type { Logger, Metrics, RecordStore, Storage } from '@bunri/runtime';
+import type { BatchSpec } from './batch-state.ts';
 import type { BatchStore, FlightLimits } from './batch-store.ts';
 
 export type SubmitOutcome =
@@ -9,9 +10,11 @@ export type SubmitOutcome =
 export interface FeederDeps {
   readonly store: BatchStore;
   readonly records: Pick<RecordStore, 'redis' | 'keys' | 'get' | 'cancel'>;
-  readonly storage: Pick<Storage, 'put' | 'getBytes' | 'remove'>;
+  readonly storage: Pick<Storage, 'put' | 'getBytes' | 'remove' | 'list'>;
   /** Accepts a request under its own id, once however often it is called. `key` is the row's idempotency key. */
   readonly submitRow: (request: Request, key: string | undefined) => Promise<SubmitOutcome>;
+  /** Removes what a row's request has left, of a batch that is being deleted. @returns whether nothing of it is left */
+  readonly removeRequest: (requestId: string, of: Pick<BatchSpec, 'id' | 'owner'>) => Promise<boolean>;
   /** The code of what keeps requests of this owner from being accepted now; null where nothing does. */
   readonly refusalOf: (owner: string) => Promise<string | null>;
   readonly limits: FlightLimits;

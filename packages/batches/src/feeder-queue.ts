@@ -1,10 +1,9 @@
 import { DelayedError, Queue, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { batchQueue } from '@bunri/queue-contracts';
 import { oncePerMessage, type Logger, type Metrics } from '@bunri/runtime';
 import type { BatchStore } from './batch-store.ts';
 import type { LookAtBatch } from './feeder.ts';
-
-export const batchQueueName = 'batches';
 
 /** Looks at once in one process. A look is short: it runs no step of a request itself. */
 const concurrency = 4;
@@ -44,8 +43,8 @@ export interface FeederQueueOptions {
 export async function serveBatches(options: FeederQueueOptions): Promise<FeederQueue> {
   const { redis, prefix, store, metrics, log, repairEveryMs = defaultRepairEveryMs } = options;
   const { lockMs = defaultLockMs, stalledCheckMs = defaultStalledCheckMs } = options;
-  const queue = new Queue(batchQueueName, { connection: redis, prefix });
-  const worker = new Worker(batchQueueName, async (job, token) => await runLook(options, job, token), {
+  const queue = new Queue(batchQueue, { connection: redis, prefix });
+  const worker = new Worker(batchQueue, async (job, token) => await runLook(options, job, token), {
     connection: redis,
     prefix,
     concurrency,

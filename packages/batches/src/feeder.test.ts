@@ -211,6 +211,27 @@ test('a canceled batch starts no more rows and cancels those in flight; resumed,
   expect(rig.accepted).toHaveLength(36);
 });
 
+test('an open batch is as old as what it has to do: one that goes on after a rest begins anew', async () => {
+  const { store, redis } = rig;
+  const oldestAt = async () => (await store.backlog()).oldestAt ?? 0;
+  const id = await rig.begin(1);
+  await redis.zadd(store.keys.open, 1_000, id);
+  await redis.hset(store.keys.batch(id), 'createdAt', 1_000);
+  // Stopped while it is open, it is as old as it was.
+  await store.stop(id, 'paused');
+  expect(await oldestAt()).toBe(1_000);
+  await rig.runToRest(id);
+  expect(await store.backlog()).toEqual({ open: 0, oldestAt: null });
+  const before = Date.now() - 60_000;
+  const state = await store.get(id);
+  expect(state && (await store.resume(state, { retryFailed: false }))).toBe(true);
+  expect(await oldestAt()).toBeGreaterThan(before);
+  await store.stop(id, 'paused');
+  await rig.runToRest(id);
+  await store.stop(id, 'canceled');
+  expect(await oldestAt()).toBeGreaterThan(before);
+});
+
 test('past its deadline no row starts, and the batch says so', async () => {
   const id = await rig.begin(20, { deadlineMs: 3_600_000 });
   await createFeeder(rig.deps)(id);

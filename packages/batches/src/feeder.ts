@@ -1,6 +1,7 @@
 import { isTerminal, type RequestStatus } from '@bunri/queue-contracts';
 import type { BatchState } from './batch-state.ts';
 import { forEachOf, type FeederDeps } from './feeder-deps.ts';
+import { removeStep } from './remove-batch.ts';
 import { lostRow, readEnded, settleRows, type EndedRow } from './settle-rows.ts';
 import { sendRows, startRows } from './start-rows.ts';
 
@@ -41,6 +42,13 @@ export function createFeeder(deps: FeederDeps): LookAtBatch {
       return idleMs;
     }
     const flight = await lookAtFlight(deps, state);
+    if (state.deletion) {
+      await settleRows(deps, state, flight.refused);
+      if (state.inFlight > 0) return busyMs;
+      // Whoever validates it still writes rows and photos.
+      if ((state.validationSeenAt ?? 0) > deps.now() - validationSilenceMs) return idleMs;
+      return await removeStep(deps, state, state.deletion);
+    }
     const isOpen = state.status === 'queued' || state.status === 'running';
     const held = isOpen ? await deps.refusalOf(state.spec.owner) : null;
     if (held !== state.held) await store.hold(id, held);

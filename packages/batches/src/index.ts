@@ -1,5 +1,5 @@
 export { batchObjects } from './batch-keys.ts';
-export { batchPath, rounded, toBatch, type BatchSpec, type BatchState } from './batch-state.ts';
+export { batchPath, rounded, toBatch, toDeletion, type BatchSpec, type BatchState } from './batch-state.ts';
 export * from './batch-store.ts';
 export * from './chunks.ts';
 export * from './cost-estimate.ts';
@@ -8,6 +8,7 @@ export * from './feeder-deps.ts';
 export * from './feeder-queue.ts';
 export type { InspectPhoto } from './read-photo.ts';
 export * from './read-results.ts';
+export { redactRow, type RedactDeps } from './redact-row.ts';
 export { InputError, readCsv } from './read-rows.ts';
 export { maxDeadlineS, maxRows, parseRow, type RawRow, type WantedRow } from './row.ts';
 export * from './validate.ts';

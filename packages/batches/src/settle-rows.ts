@@ -1,5 +1,5 @@
 import { failure, type BatchLine } from '@bunri/queue-contracts';
-import { toResource, type RequestRecord } from '@bunri/runtime';
+import { toResource, type RequestRecord, type Storage } from '@bunri/runtime';
 import { batchObjects, chunkOf } from './batch-keys.ts';
 import { costOf, type BatchState } from './batch-state.ts';
 import type { SettledRow } from './batch-store.ts';
@@ -12,9 +12,14 @@ export interface EndedRow {
   readonly row: number;
   readonly requestId: string;
   readonly end:
-    | { readonly record: RequestRecord }
+    /** `isRemoved` of a request that is being deleted: its line tells how it ended, and nothing else of it. */
+    | { readonly record: RequestRecord; readonly isRemoved?: true }
     | { readonly code: 'internal_error' | 'idempotency_conflict' | 'image_missing'; readonly message: string };
 }
+
+export type SettleDeps = Pick<FeederDeps, 'store' | 'metrics' | 'log'> & {
+  readonly storage: Pick<Storage, 'put' | 'getBytes' | 'remove'>;
+};
 
 const readsAtOnce = 50;
 
@@ -36,19 +41,27 @@ export async function readEnded(deps: FeederDeps, rows: readonly (readonly [numb
 
 /**
  * Writes the results of rows that have ended, and then counts them, a chunk at a time. Should this process end in between,
- * the rows are still in flight, and are written again. Of two processes that write the same chunk one counts.
+ * the rows are still in flight, and are written again. Of two processes that write the same chunk one counts. Rows that are
+ * no longer in flight are passed over.
+ *
+ * @returns whether all were written; false where another process was faster
  */
-export async function settleRows(deps: FeederDeps, state: BatchState, ended: readonly EndedRow[]): Promise<void> {
+export async function settleRows(deps: SettleDeps, state: BatchState, ended: readonly EndedRow[]): Promise<boolean> {
   const { store, storage, log } = deps;
   const { id } = state.spec;
   const old: string[] = [];
+  let isWritten = true;
   for (const [chunk, of] of Map.groupBy(ended, ({ row }) => chunkOf(row))) {
     const read = await store.resultVersion(id, chunk);
+    // Read after the version: a row that another process has settled before may have been redacted since.
+    const flight = await store.flight(id);
+    const open = of.filter(({ row, requestId, end }) => isRemoval(end) || flight.get(row) === requestId);
+    if (open.length === 0) continue;
     const lines = (await getResults(storage, id, chunk, read)) ?? new Map<number, BatchLine>();
     // Rows that are past their retention still end, without their names.
     const rows = (await getRows(storage, id, chunk)) ?? new Map<number, Row>();
     const settled: SettledRow[] = [];
-    for (const each of of) {
+    for (const each of open) {
       const { line, costUsd } = toLine(state, rows.get(each.row), each);
       lines.set(each.row, line);
       settled.push({
@@ -62,15 +75,21 @@ export async function settleRows(deps: FeederDeps, state: BatchState, ended: rea
     const counted = await store.settle(id, chunk, { read, written }, settled);
     // What nobody refers to any more goes: the earlier object, or the one that came too late.
     countRows(deps, settled, counted ?? []);
+    isWritten &&= counted !== null;
     if (!counted) old.push(batchObjects.results(id, chunk, written));
     else if (read !== '') old.push(batchObjects.results(id, chunk, read));
   }
   await storage.remove(old).catch((error: unknown) => {
     log.warn('results that were replaced could not be removed; they go with the batch', { batch_id: id, error });
   });
+  return isWritten;
 }
 
-function countRows({ metrics }: FeederDeps, settled: readonly SettledRow[], counted: readonly number[]): void {
+function isRemoval(end: EndedRow['end']): boolean {
+  return 'record' in end && end.isRemoved === true;
+}
+
+function countRows({ metrics }: SettleDeps, settled: readonly SettledRow[], counted: readonly number[]): void {
   const now = new Set(counted);
   for (const { row, outcome } of settled) if (now.has(row)) metrics.batchRows.inc({ outcome });
 }
@@ -95,7 +114,7 @@ function toLine(
     line: {
       ...common,
       status,
-      classification: resource,
+      classification: end.isRemoved ? null : resource,
       error: error && { code: error.code, message: error.message },
     },
     costUsd,

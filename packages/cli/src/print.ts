@@ -12,6 +12,11 @@ const builtIn = [
 
 export type Printer = ReturnType<typeof printer>;
 
+/** The URL of a server without user, password and the passwords among its parameters: what is printed ends in logs and in pasted questions. */
+export function withoutPassword(url: string): string {
+  return url.replace(/:\/\/[^/]*@/, '://***@').replace(/(password=)[^&]*/gi, '$1***');
+}
+
 /** Writes the demo's text: for people on standard output, or beside the JSON on standard error. */
 export function printer({ json }: { json: boolean }) {
   const out = json ? process.stderr : process.stdout;
@@ -23,7 +28,7 @@ export function printer({ json }: { json: boolean }) {
 
     system(system: BunriSystem, ms: number) {
       const kind = (embedded: boolean) => (embedded ? 'embedded' : 'given');
-      line(`Redis      ${system.redis.url} (${kind(system.redis.embedded)})`);
+      line(`Redis      ${withoutPassword(system.redis.url)} (${kind(system.redis.embedded)})`);
       line(`S3         ${system.s3.endpoint} (${kind(system.s3.embedded)})`);
       if (system.modelApiUrl) line(`Model API  ${system.modelApiUrl}${system.simulator ? ' (simulator)' : ''}`);
       else line('Models     none but the local vision model; no key of a model API is set');

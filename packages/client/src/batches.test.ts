@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { createBatchClient, type Batch } from './batches.ts';
+import { createBatchClient, type Batch, type BatchDeletion } from './batches.ts';
 import { problem, says, serve, type Handle } from './broken-server.ts';
 
 const id = `batch_${'0'.repeat(32)}`;
@@ -44,5 +44,16 @@ test('a batch is resumed with what failed and with another cap, and handed in un
   expect(keys[0]).toHaveLength(32);
   expect(keys[1]).toBe(keys[0]);
   expect(seen[2]).toMatchObject({ path: '/v1/batches?on_error=skip', body: 'image_url\n' });
+  close();
+});
+
+test('a deletion is asked about until nothing is left, also where an answer was lost', async () => {
+  const is = (status: 'deleting' | 'deleted', removed: number) => says(200, { id, status, requests_removed: removed });
+  const { batches, seen, close } = await batchesAt(is('deleting', 0), breakOff, is('deleting', 2), is('deleted', 3));
+  const told: number[] = [];
+  const onProgress = ({ requests_removed: removed }: BatchDeletion) => void told.push(removed);
+  expect(await batches.delete(id, { onProgress })).toEqual({ id, status: 'deleted', requests_removed: 3 });
+  expect(told).toEqual([0, 2, 3]);
+  expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual(Array(4).fill(`DELETE /v1/batches/${id}`));
   close();
 });

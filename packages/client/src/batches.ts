@@ -1,10 +1,10 @@
-import type { Batch, BatchCheck } from '@bunri/queue-contracts';
+import type { Batch, BatchCheck, BatchDeletion } from '@bunri/queue-contracts';
 import type { CallOptions } from './client.ts';
 import { ProblemError } from './errors.ts';
 import { createExchange, readJson, type Ask, type ExchangeOptions, type Retry } from './exchange.ts';
 import { newIdempotencyKey, toQuery } from './photo.ts';
 
-export type { Batch, BatchCheck } from '@bunri/queue-contracts';
+export type { Batch, BatchCheck, BatchDeletion } from '@bunri/queue-contracts';
 
 /** `text/csv`, `application/x-ndjson` or `application/zip`. */
 export type BatchInputType = 'text/csv' | 'application/x-ndjson' | 'application/zip';
@@ -21,6 +21,8 @@ export type BatchClient = ReturnType<typeof createBatchClient>;
 const batches = '/v1/batches';
 /** A large archive takes its time, on the way and to be looked at. */
 const inputMs = 15 * 60_000;
+/** Between two questions how far a deletion has come. */
+const deletionLookMs = 1_000;
 
 /**
  * The calls for batches, repeated as those of `createClient` are.
@@ -96,6 +98,27 @@ export function createBatchClient(options: ExchangeOptions) {
       const given: Ask = { ...ask, headers, body: JSON.stringify({ max_cost_usd: maxCostUsd }) };
       const action = `resume${retryFailed ? '?retry_failed=true' : ''}`;
       return await act(id, action, given, (status) => ['queued', 'running', 'completed'].includes(status));
+    },
+
+    /**
+     * Removes the batch with the requests of its rows, its results and its inputs, and waits until nothing is left. It goes on
+     * without the caller, too; the same call again tells of its end for a day. @returns what was removed
+     */
+    async delete(
+      id: string,
+      { onProgress, ...ask }: CallOptions & { onProgress?: (deletion: BatchDeletion) => void } = {},
+    ): Promise<BatchDeletion> {
+      for (;;) {
+        const asked: Ask = { ...ask, method: 'DELETE' };
+        const deletion = await exchange.send(
+          pathOf(id),
+          asked,
+          async (response) => await readJson<BatchDeletion>(response),
+        );
+        onProgress?.(deletion);
+        if (deletion.status === 'deleted') return deletion;
+        await exchange.delay(deletionLookMs, ask.signal);
+      }
     },
 
     /** Streams the result file or the error file into `write`. It begins anew, with another writer, when a try breaks off. */

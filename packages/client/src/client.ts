@@ -69,8 +69,10 @@ const slowLineMs = 60_000;
 export function createClient({ newKey = newIdempotencyKey, ...options }: ClientOptions) {
   const exchange = createExchange(options);
 
-  async function get(id: string, ask: CallOptions = {}): Promise<Resource> {
-    return await exchange.send(pathOf(id), { ...ask }, async (response) => await readJson<Resource>(response));
+  /** With its place in the line, as long as no worker has taken it. */
+  async function get(id: string, ask: CallOptions = {}): Promise<Resource & Partial<Place>> {
+    const read = async (response: Response) => await readJson<Resource & Partial<Place>>(response);
+    return await exchange.send(pathOf(id), { ...ask }, read);
   }
 
   async function post<Answer>(path: string, body: unknown, ask: Ask, read: (response: Response) => Promise<Answer>) {

@@ -69,6 +69,25 @@ export const batchListSchema = z
   })
   .meta({ id: 'BatchList' });
 
+/** What `DELETE /v1/batches/{id}` answers: how far it has come, and at last what was removed. */
+export const batchDeletionSchema = z
+  .object({
+    id: batchIdSchema,
+    status: z.enum(['deleting', 'deleted']),
+    requested_at: isoTime,
+    completed_at: isoTime.nullable(),
+    in_flight: count.meta({ description: 'Rows in flight that are being canceled first.' }),
+    requests_removed: count.meta({
+      description: 'Requests of its rows that have been removed so far, with what `DELETE` of a request removes.',
+    }),
+    objects_removed: count.meta({
+      description:
+        'Result files, inputs, and photos of an archive that have been removed; they go last, and those that a process removed before it died are not counted.',
+    }),
+  })
+  .meta({ id: 'BatchDeletion' });
+export type BatchDeletion = z.infer<typeof batchDeletionSchema>;
+
 /** Something wrong with one row of a batch's input. */
 export const rowErrorSchema = z.object({
   row: count.meta({ description: 'Rows count from 1, a header line not counted; 0 for the input as a whole.' }),
@@ -84,7 +103,9 @@ export const batchLineSchema = z
     key: z.string().nullable().meta({ description: 'The row’s `idempotency_key`.' }),
     image: z.string().nullable().meta({ description: 'The URL, or the name of the file.' }),
     status: z.enum(['completed', 'failed', 'canceled', 'invalid']),
-    classification: resourceSchema.nullable().meta({ description: 'The request; null where the row never was one.' }),
+    classification: resourceSchema.nullable().meta({
+      description: 'The request; null where the row never was one, and of a request that was deleted.',
+    }),
     error: z
       .object({
         code: z.union([z.enum(failureCodes), z.enum(['row_invalid', 'idempotency_conflict'])]),

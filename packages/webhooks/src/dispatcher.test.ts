@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
-import { failure } from '@bunri/queue-contracts';
+import { failure, webhookQueue } from '@bunri/queue-contracts';
 import { startProcess } from '@bunri/testkit';
 import { createDispatcher } from './dispatcher.ts';
-import { webhookQueue, type WebhookJob } from './events.ts';
+import type { WebhookJob } from './events.ts';
 import { endedRequest, log, startReceiver, startWorld, until, type Answer, type World } from './test-receiver.ts';
 
 let world: World;

@@ -1,8 +1,5 @@
 import * as z from 'zod';
 
-/** The queue of events that are to be told, one job each. */
-export const webhookQueue = 'webhooks';
-
 /** The `webhook-id` of an event. */
 export const eventIdSchema = z
   .string()
@@ -32,6 +29,8 @@ export const webhookJobSchema = z.object({
   url: z.url(),
   /** The owner asked for this one attempt: for an event of its own, or for one more beside those that are due. */
   asked: z.enum(['test', 'again']).optional(),
+  /** When the attempt that comes next was due, epoch ms, where the job was put off: its age is told from then on. */
+  dueAt: z.number().optional(),
 });
 export type WebhookJob = z.infer<typeof webhookJobSchema>;
 

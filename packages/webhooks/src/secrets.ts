@@ -128,7 +128,10 @@ function unseal(key: Buffer, owner: string, sealed: string): string {
     decipher.setAAD(Buffer.from(owner)).setAuthTag(tag);
     return decipher.update(bytes.subarray(ivBytes + tagBytes), undefined, 'utf8') + decipher.final('utf8');
   } catch (error) {
-    throw new SecretUnreadableError('a webhook secret was stored under another WEBHOOK_SECRET_KEY', { cause: error });
+    throw new SecretUnreadableError(
+      'a webhook secret was stored under another WEBHOOK_SECRET_KEY: give the processes that key again; if it is lost, each owner has to rotate its secret, POST /v1/webhooks/secret/rotate',
+      { cause: error },
+    );
   }
 }
 

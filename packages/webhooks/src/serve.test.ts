@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { Webhook } from 'standardwebhooks';
-import { failure } from '@bunri/queue-contracts';
-import { eventId, webhookQueue } from './events.ts';
+import { failure, webhookQueue } from '@bunri/queue-contracts';
+import { eventId } from './events.ts';
 import { endedRequest, log, startReceiver, startWorld, until, type Answer, type World } from './test-receiver.ts';
 
 let world: World;
@@ -232,7 +232,7 @@ test('a stop waits for what is in flight, and puts back what takes too long', as
   await until(() => received.length === 2);
 });
 
-test('a job that waits for its next attempt keeps one stack trace at most, and one that breaks is logged', async () => {
+test('a job that waits for its next attempt knows when that is due, keeps one stack trace at most, and one that breaks is logged', async () => {
   const { url } = await receiver(refuse);
   const queue = new Queue(webhookQueue, { connection: world.redis, prefix: world.prefix });
   const errors: string[] = [];
@@ -246,7 +246,10 @@ test('a job that waits for its next attempt keeps one stack trace at most, and o
   await world.serve({ waitsMs: [20, 20, 60_000], log: noting });
   await until(async () => (await world.deliveries.list('ann', { limit: 1 }))?.data[0]?.attemptCount === 3);
   await until(async () => (await queue.getDelayedCount()) === 1);
-  expect((await queue.getDelayed())[0]?.stacktrace).toHaveLength(1);
+  const [waiting] = await queue.getDelayed();
+  expect(waiting?.stacktrace).toHaveLength(1);
+  const dueAt = (waiting?.data as { dueAt?: number } | undefined)?.dueAt ?? 0;
+  expect(dueAt - Date.now()).toBeGreaterThan(30_000);
   expect(errors).toEqual([]);
   await queue.add('deliver', { nonsense: true });
   await until(() => errors.length > 0);

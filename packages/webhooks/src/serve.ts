@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, Queue, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { webhookQueue } from '@bunri/queue-contracts';
 import { oncePerMessage, type Logger, type Metrics } from '@bunri/runtime';
 import type { PublicClient } from '@bunri/runtime/public-fetch';
 import { createAttempt, type MakeAttempt } from './attempt.ts';
 import { createDeliveries } from './deliveries.ts';
 import { createDispatcher, entriesARound, type Dispatcher } from './dispatcher.ts';
-import { webhookJobSchema, webhookQueue, type EventSources, type WebhookJob } from './events.ts';
+import { webhookJobSchema, type EventSources, type WebhookJob } from './events.ts';
 import { createLanes } from './lanes.ts';
 import { retryWaitsMs, waitAfter } from './schedule.ts';
 import { createWebhookSecrets } from './secrets.ts';
@@ -103,11 +104,13 @@ function createWorker(options: ServeWebhooksOptions, attempt: MakeAttempt, signa
       const data = webhookJobSchema.parse(job.data);
       const of = job.opts.attempts ?? 1;
       const verdict = await attempt(data, { attempt: job.attemptsMade + 1, of }, signal);
+      if (verdict.next === 'done') return;
+      // The queue forgets when a job was due once it is; without this a retry after a day would seem a day late.
+      const dueAt = now() + verdict.waitMs;
+      await job.updateData({ ...data, dueAt });
       if (verdict.next === 'retry') throw new RetryLater(verdict.waitMs);
-      if (verdict.next === 'defer') {
-        await job.moveToDelayed(now() + verdict.waitMs, token);
-        throw new DelayedError();
-      }
+      await job.moveToDelayed(dueAt, token);
+      throw new DelayedError();
     },
     {
       connection: redis,

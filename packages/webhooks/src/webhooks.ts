@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { webhookQueue } from '@bunri/queue-contracts';
 import { oncePerMessage, type Logger } from '@bunri/runtime';
 import { createDeliveries, type Deliveries, type Delivery } from './deliveries.ts';
 import { jobOf } from './dispatcher.ts';
-import { eventId, webhookQueue, type WebhookJob } from './events.ts';
+import { eventId, type WebhookJob } from './events.ts';
 import { createWebhookSecrets, type WebhookSecrets } from './secrets.ts';
 
 export interface WebhooksOptions {

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
-import type { Batch, BatchCheck, BatchLine } from '@bunri/queue-contracts';
+import { batchDeletionSchema, type Batch, type BatchCheck, type BatchLine } from '@bunri/queue-contracts';
 import { writeZip } from '@bunri/batches/zip-fixture';
 import { drawSamplePhoto } from '@bunri/testkit';
 import { createBatchFeeder } from '../batch-feeder.ts';
@@ -203,6 +203,69 @@ test('a photo of an archive is the upload of its row, and a bad archive leaves n
   expect((await send(new Uint8Array(bad), { type: 'application/zip' })).status).toBe(422);
   const left = (await api.objects()).filter((key) => !before.includes(key));
   expect(left).toEqual([expect.stringMatching(/\/results\//)]);
+});
+
+test('a batch is deleted by its owner alone, with its requests and objects; sent again, the same DELETE tells what was removed', async () => {
+  const before = await api.objects();
+  const batch = await created(csvOf(url('x'), url('y'), url('z')), { idempotencyKey: 'to-delete' });
+  await runToRest(batch.id);
+  const other = await created(csvOf(url('o')));
+  const look = createBatchFeeder(api.feeding);
+  const del = async (id: string, key = 'ann') => {
+    const response = await api.fetch(`/v1/batches/${id}`, { method: 'DELETE', key });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  expect((await del(batch.id, 'bob')).status).toBe(404);
+  expect((await del(batch.id, 'annReads')).status).toBe(403);
+  const ids = (await (await api.fetch(batch.links.results)).text())
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as BatchLine).classification?.id ?? '');
+  woken = [];
+  expect(await del(batch.id)).toMatchObject({ status: 202, body: { id: batch.id, status: 'deleting' } });
+  expect((await del(batch.id)).status).toBe(202);
+  expect(woken).toEqual([batch.id, batch.id]);
+  for (const path of [batch.links.self, batch.links.results]) expect((await api.fetch(path)).status).toBe(404);
+  for (const path of [batch.links.cancel, batch.links.pause, batch.links.resume])
+    expect((await api.fetch(path, { method: 'POST' })).status).toBe(404);
+  const listed = async () =>
+    ((await (await api.fetch('/v1/batches?limit=100')).json()) as { data: Batch[] }).data.map(({ id }) => id);
+  expect(await listed()).not.toContain(batch.id);
+  while ((await look(batch.id)) !== null);
+  const receipt = { id: batch.id, status: 'deleted', requests_removed: 3, in_flight: 0 };
+  expect(await del(batch.id)).toMatchObject({ status: 200, body: receipt });
+  expect(batchDeletionSchema.parse((await del(batch.id)).body).objects_removed).toBeGreaterThan(0);
+  expect((await del(batch.id, 'bob')).status).toBe(404);
+  for (const id of ids) expect((await api.fetch(`/v1/classifications/${id}`)).status).toBe(404);
+  const left = (await api.objects()).filter((key) => !before.includes(key));
+  expect(left.every((key) => key.includes(other.id))).toBe(true);
+  expect(await listed()).toContain(other.id);
+  // Its key is free again.
+  expect((await created(csvOf(url('x'), url('y'), url('z')), { idempotencyKey: 'to-delete' })).id).not.toBe(batch.id);
+});
+
+test('a row whose request was deleted shows no answer in the results of its batch any more', async () => {
+  const batch = await created(csvOf(url('r1'), url('r2')));
+  await runToRest(batch.id);
+  const lines = async () =>
+    (await (await api.fetch(batch.links.results)).text())
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as BatchLine);
+  const id = (await lines())[1]?.classification?.id ?? '';
+  expect((await api.fetch(`/v1/classifications/${id}`, { method: 'DELETE' })).status).toBe(200);
+  const [kept, redacted] = await lines();
+  expect(kept?.classification?.guidance).not.toBeNull();
+  expect(redacted).toEqual({
+    row: 2,
+    key: null,
+    image: url('r2'),
+    status: 'completed',
+    classification: null,
+    error: null,
+  });
+  const csv = await (await api.fetch(batch.links.results, { headers: { accept: 'text/csv' } })).text();
+  expect(csv).not.toContain(id);
 });
 
 test('a batch is paused, resumed and canceled, each only where its status allows it', async () => {

@@ -1,7 +1,7 @@
 import { Router } from 'express';
-import { batchPath, toBatch, type BatchState } from '@bunri/batches';
+import { batchPath, toBatch, toDeletion, type BatchState } from '@bunri/batches';
 import { batchIdSchema } from '@bunri/queue-contracts';
-import { TransientError } from '@bunri/runtime';
+import { TransientError, type Audit } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
 import { batchPageSchema, listBatches } from '../batch-listing.ts';
 import { batchQuerySchema, resumeBodySchema, resumeQuerySchema } from '../batch-terms.ts';
@@ -16,6 +16,7 @@ import { sendResults } from './batches-results.ts';
 
 export interface BatchDeps extends Omit<CreateBatchDeps, 'validating'> {
   readonly admit: Admit;
+  readonly audit: Audit;
   readonly refusal: Refusal;
 }
 
@@ -24,7 +25,7 @@ const validationsAtOnce = 2;
 const validationPatienceMs = 60_000;
 
 export function batchRoutes(deps: BatchDeps): Router {
-  const { admit, batches, refusal } = deps;
+  const { admit, audit, batches, refusal, log } = deps;
   const tooLong = () =>
     new TransientError('storage_unavailable', 'too many batches are being validated; try again later');
   const validating = createTurnstile({ limit: validationsAtOnce, patienceMs: validationPatienceMs, tooLong });
@@ -49,6 +50,30 @@ export function batchRoutes(deps: BatchDeps): Router {
   router.get(batchPath, async (request, response) => {
     const { owner } = await admit(request, response, 'read');
     response.json(await listBatches(batches, owner, parseInput(batchPageSchema, request.query)));
+  });
+
+  router.delete(`${batchPath}/:id`, async (request, response) => {
+    const { owner, keyId, scopes } = await admit(request, response, 'submit');
+    const { id } = request.params;
+    const receipt = batchIdSchema.safeParse(id).success ? await batches.receipt(id, owner) : null;
+    if (receipt) {
+      response.json(receipt);
+      return;
+    }
+    const { deletion } = await readKnown(id, owner);
+    if (!deletion) {
+      log.info('a batch is to be deleted', { key_id: keyId, owner, batch_id: id });
+      const line = { actor: keyId, action: 'batches.delete', target: id };
+      if (scopes.includes('admin')) await audit.record({ ...line, outcome: 'begun' });
+      await batches.condemn(id);
+      if (scopes.includes('admin')) await audit.record({ ...line, outcome: 'done' });
+    }
+    await deps.wakeBatch(id);
+    const state = await batches.get(id);
+    const answer = state?.deletion ? toDeletion(state, state.deletion) : await batches.receipt(id, owner);
+    if (!answer) throw noBatch();
+    if (answer.status === 'deleting') response.status(202).set('Retry-After', '1');
+    response.json(answer);
   });
 
   router.get(`${batchPath}/:id`, async (request, response) => {
@@ -86,13 +111,24 @@ export function batchRoutes(deps: BatchDeps): Router {
   }
 
   /** @throws Problem `not_found`, for another owner's batch too: its existence is not told. */
-  async function readOwned(id: string, owner: string): Promise<BatchState> {
+  async function readKnown(id: string, owner: string): Promise<BatchState> {
     const state = batchIdSchema.safeParse(id).success ? await batches.get(id) : null;
     if (state?.spec.owner === owner) return state;
-    throw new Problem('not_found', 'There is no such batch, or it is past its retention. Check the id.');
+    throw noBatch();
+  }
+
+  /** The same, and for one that is being deleted. */
+  async function readOwned(id: string, owner: string): Promise<BatchState> {
+    const state = await readKnown(id, owner);
+    if (state.deletion) throw noBatch();
+    return state;
   }
 
   return router;
+}
+
+function noBatch(): Problem {
+  return new Problem('not_found', 'There is no such batch, or it was deleted or is past its retention. Check the id.');
 }
 
 const possible = {

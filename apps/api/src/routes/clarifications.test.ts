@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { catalogue } from '@bunri/knowledge';
 import { failure, type Request, type Resource, type StageName } from '@bunri/queue-contracts';
 import { createArchiver, newRequestId } from '@bunri/runtime';
+import type { Way } from '../forecast.ts';
 import { sampleOutputs } from '../sample-outputs.ts';
 import { runStages, startTestApi, type TestApi } from '../test-api.ts';
 
@@ -244,13 +245,13 @@ test('an answer is refused where it would be late or the spending cap is reached
   let late = false;
   const completion = { waitMs: 600_000, p50Ms: 600_000, p95Ms: 600_000 };
   const asked: unknown[] = [];
-  const told = async (from: unknown) => {
+  const told = async ({ from }: Way = {}) => {
     asked.push(from);
     return await Promise.resolve(late ? { position: 9, completion } : { position: 0, completion: null });
   };
   let exhausted: 'day' | null = null;
   const busy = await startTestApi({
-    forecast: { ofLast: told, ofNext: async (_owner, _priority, from) => await told(from) },
+    forecast: { ofLast: told, ofNext: async (_owner, _priority, way) => await told(way) },
     spent: async () => await Promise.resolve({ exhausted, reopensAt: Date.now() + 1000 } as never),
   });
   const first = await completed(asking, busy);

@@ -3,6 +3,7 @@ import type { Resource } from '@bunri/queue-contracts';
 import { drawSamplePhoto } from '@bunri/testkit';
 import { form, runStages, startTestApi, type TestApi } from '../test-api.ts';
 import { sampleOutputs } from '../sample-outputs.ts';
+import { standingSchema } from '../submitted-answer.ts';
 
 const path = '/v1/classifications';
 let clock = Date.parse('2026-03-01T12:00:00Z');
@@ -184,9 +185,32 @@ describe('Prefer: wait', () => {
     expect((await answer).status).toBe(200);
   });
 
+  test('a request that is queued is read with its place as it is now, and without one once it is in work', async () => {
+    const models: unknown[] = [];
+    const other = await startTestApi({
+      forecast: {
+        ofQueued: async (_priority, _turn, way) => {
+          models.push(way?.models);
+          return await Promise.resolve({ position: 4, completion: { waitMs: 1, p50Ms: 2_000, p95Ms: 3_000 } });
+        },
+      },
+    });
+    const asked = form(photo);
+    asked.append('models', 'gpt-4o');
+    const sent = await other.fetch(path, { method: 'POST', body: asked });
+    const { id } = (await sent.json()) as { id: string };
+    const standing = async () =>
+      standingSchema.parse(await (await other.fetch(`${path}/${id}`, { key: 'annReads' })).json());
+    expect(await standing()).toMatchObject({ status: 'queued', position: 4, estimated_completion: expect.anything() });
+    expect(models).toEqual([['gpt-4o']]);
+    await other.records.start({ id, stage: 'preprocess', token: 'run' });
+    expect(await standing()).not.toHaveProperty('position');
+    await other.close();
+  });
+
   test('tells the place that the request has after the wait, not the one from before', async () => {
     const place = (position: number) => async () => await Promise.resolve({ position, completion: null });
-    const other = await startTestApi({ forecast: { ofTurn: place(7), ofQueued: place(3) } });
+    const other = await startTestApi({ forecast: { ofCounted: place(7), ofQueued: place(3) } });
     const positionAfter = async (prefer: string) => {
       const answer = await other.fetch(path, { method: 'POST', body: form(photo), headers: { prefer } });
       return ((await answer.json()) as { position: number }).position;

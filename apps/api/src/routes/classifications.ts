@@ -8,7 +8,7 @@ import type { Refusal } from '../refusal.ts';
 import { preferredWaitS, toIdempotency } from '../submission.ts';
 import { createTurnstile, type Turnstile } from '../turnstile.ts';
 import { AcceptanceUnknown, submit, type SubmitDeps, type Submitted } from '../submit.ts';
-import { answerSubmitted, classificationPath, signalGone, type AnswerDeps } from '../submitted-answer.ts';
+import { answerSubmitted, classificationPath, placeOf, signalGone, type AnswerDeps } from '../submitted-answer.ts';
 import { lingerThenClose } from '../upload.ts';
 import { waitForEnd } from '../wait.ts';
 
@@ -56,7 +56,9 @@ export function classificationRoutes(deps: ClassificationDeps): Router {
       record = await waitForEnd(deps, record, waitS * 1000, signal);
       response.set('Preference-Applied', `wait=${waitS}`);
     }
-    response.json(toResource(record));
+    // A request has a place in the line until a worker takes it.
+    const place = record.status === 'queued' ? await placeOf(deps, record) : {};
+    response.json({ ...toResource(record), ...place });
   });
 
   return router;

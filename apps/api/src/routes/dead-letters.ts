@@ -73,6 +73,26 @@ export function deadLetterRoutes({ admit, deadLetters, inspector, audit }: DeadL
   const note = async (action: string, { keyId }: Client, target: string, facts: Record<string, unknown> = {}) =>
     await audit.record({ actor: keyId, action, target, outcome: 'done', facts });
 
+  /** The audit has a purge before it begins, so that it is known even where this process dies in it. */
+  async function purge<Done>(
+    { keyId }: Client,
+    target: string,
+    act: () => Promise<{ done: Done; facts?: Record<string, unknown> }>,
+  ): Promise<Done> {
+    const line = { actor: keyId, action: 'dead_letters.purge', target };
+    await audit.record({ ...line, outcome: 'begun' });
+    try {
+      const { done, facts = {} } = await act();
+      await audit.record({ ...line, outcome: 'done', facts });
+      return done;
+    } catch (error) {
+      const isRefusal = error instanceof Problem;
+      const facts = { error: isRefusal ? error.code : error instanceof Error ? error.message : String(error) };
+      await audit.record({ ...line, outcome: isRefusal ? 'refused' : 'failed', facts });
+      throw error;
+    }
+  }
+
   router.get(deadLetterPath, async (request, response) => {
     await admit(request, response, 'admin');
     const { limit, cursor, ...filter } = parseInput(deadLetterPageQuerySchema, request.query);
@@ -109,17 +129,20 @@ export function deadLetterRoutes({ admit, deadLetters, inspector, audit }: DeadL
   router.delete(deadLetterPath, async (request, response) => {
     const client = await admit(request, response, 'admin');
     const { all: _all, ...given } = parseInput(purgeQuerySchema, request.query);
-    const done = await deadLetters.purgeMatching(toDeadLetterFilter(given));
-    await note('dead_letters.purge', client, JSON.stringify(given), { counts: done.counts });
+    const done = await purge(client, JSON.stringify(given), async () => {
+      const handled = await deadLetters.purgeMatching(toDeadLetterFilter(given));
+      return { done: handled, facts: { counts: handled.counts } };
+    });
     response.json(done);
   });
 
   router.delete(`${deadLetterPath}/:id`, async (request, response) => {
     const client = await admit(request, response, 'admin');
     const id = parseId(request.params.id, response);
-    const [done] = await deadLetters.purge([id]);
-    const handled = handledOr(done);
-    await note('dead_letters.purge', client, id);
+    const handled = await purge(client, id, async () => {
+      const [done] = await deadLetters.purge([id]);
+      return { done: handledOr(done) };
+    });
     response.json(handled);
   });
 

@@ -1,7 +1,6 @@
 import { Router } from 'express';
-import type { BatchStore } from '@bunri/batches';
 import { isTerminal } from '@bunri/queue-contracts';
-import { toResource, type Audit, type Logger, type RecordStore, type RequestRecord } from '@bunri/runtime';
+import { toResource, type Audit, type RecordStore, type RequestRecord } from '@bunri/runtime';
 import type { Admit } from '../admission.ts';
 import { deleteRequest, type DeletionDeps } from '../deletion.ts';
 import { Problem } from '../problem.ts';
@@ -13,8 +12,6 @@ export interface EndingDeps extends DeletionDeps {
   readonly records: RecordStore;
   readonly reader: RecordReader;
   readonly audit: Audit;
-  readonly batches: BatchStore;
-  readonly log: Logger;
 }
 
 /** How an owner ends a request, and removes one that has ended. */

@@ -30,7 +30,7 @@ where('the page in a browser', () => {
   beforeAll(async () => {
     [browser, api, photo] = await Promise.all([
       launchBrowser(),
-      startPlayedApi({ forecast: { ofLast: expected, ofNext: expected, ofTurn: expected } }),
+      startPlayedApi({ forecast: { ofLast: expected, ofNext: expected, ofCounted: expected } }),
       drawSamplePhoto({ width: 1200, height: 900, seed: 3 }),
     ]);
   });

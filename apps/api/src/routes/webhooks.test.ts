@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import type { z } from 'zod';
+import { createKeys } from '@bunri/runtime';
+import { problemSchema } from '../problem.ts';
 import { startTestApi, type TestApi } from '../test-api.ts';
 import { deliveryListSchema, deliverySchema, webhookSecretSchema, webhookTestSchema } from './webhooks.ts';
 
@@ -45,6 +47,23 @@ describe('the secret', () => {
     expect(secret).not.toBe(made.secret);
     expect(previous).toEqual([{ secret: made.secret, expires_at: expect.any(String) }]);
     expect((await ask('GET', 'secret', { key: 'bob' })).status).toBe(404);
+  });
+
+  test('that was stored under another WEBHOOK_SECRET_KEY is told so, and a new one may take its place', async () => {
+    await read(webhookSecretSchema, await ask('POST', 'secret', { key: 'bob' }));
+    const keys = createKeys(api.prefix);
+    // Nobody can open what belongs to another.
+    const stored = (await api.redis.get(keys.webhookSecrets('bob'))) ?? '';
+    await api.redis.set(keys.webhookSecrets('ann'), stored);
+    for (const method of ['GET', 'POST']) {
+      const answer = await ask(method, 'secret');
+      const { code, detail } = problemSchema.parse(await answer.json());
+      expect([answer.status, code]).toEqual([409, 'webhook_secret_unreadable']);
+      expect(detail).toContain('POST /v1/webhooks/secret/rotate');
+    }
+    const { secret, previous } = await read(webhookSecretSchema, await ask('POST', 'secret/rotate'));
+    expect([secret.startsWith('whsec_'), previous]).toEqual([true, []]);
+    await api.redis.unlink(keys.webhookSecrets('bob'));
   });
 
   test('needs a key that may submit', async () => {

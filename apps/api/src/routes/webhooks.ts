@@ -6,6 +6,7 @@ import {
   deliveryErrors,
   deliveryStatuses,
   eventIdSchema,
+  SecretUnreadableError,
   type Delivery,
   type Webhooks,
   type WebhookSecret,
@@ -118,14 +119,14 @@ export function webhookRoutes(deps: WebhookDeps): Router {
 
   router.get(`${webhookPath}/secret`, async (request, response) => {
     const { owner } = await admit(request, response, 'submit');
-    const [present, ...previous] = await taken(deps).secrets.read(owner);
+    const [present, ...previous] = await opened(deps, owner, async ({ secrets }) => await secrets.read(owner));
     if (!present) throw new Problem('not_found', `There is no secret yet. POST ${webhookPath}/secret makes one.`);
     response.json(toSecret(present, previous));
   });
 
   router.post(`${webhookPath}/secret`, async (request, response) => {
     const { owner } = await admit(request, response, 'submit');
-    const [present, ...previous] = await taken(deps).secrets.ensure(owner);
+    const [present, ...previous] = await opened(deps, owner, async ({ secrets }) => await secrets.ensure(owner));
     response.json(toSecret(present, previous));
   });
 
@@ -181,6 +182,26 @@ function taken({ webhooks }: WebhookDeps): Webhooks {
   if (webhooks) return webhooks;
   const detail = 'This installation sends no webhooks. Follow requests by their events, or ask for them.';
   throw new Problem('webhooks_disabled', detail);
+}
+
+/**
+ * Secrets that were stored under another key than this process has: the operator hears of it in the log, the owner what it
+ * may do itself. @throws Problem `webhook_secret_unreadable`, `webhooks_disabled`
+ */
+async function opened(
+  deps: WebhookDeps,
+  owner: string,
+  read: (webhooks: Webhooks) => Promise<WebhookSecret[]>,
+): Promise<WebhookSecret[]> {
+  const webhooks = taken(deps);
+  try {
+    return await read(webhooks);
+  } catch (error) {
+    if (!(error instanceof SecretUnreadableError)) throw error;
+    deps.log.error('webhook secrets cannot be read', { owner, error });
+    const detail = `The secret was stored under a key that the service does not have any more, and nothing is sent to you meanwhile. If this lasts, make a new one: POST ${webhookPath}/secret/rotate.`;
+    throw new Problem('webhook_secret_unreadable', detail, { cause: error });
+  }
 }
 
 /** @throws Problem `not_found`, for another owner's delivery too: its existence is not told */

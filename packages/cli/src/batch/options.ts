@@ -47,6 +47,7 @@ export const optionLines: readonly (readonly [option: string, meaning: string])[
   ['--retry-failed', 'run rows again that failed'],
   ['--server <url>', `the api (BUNRI_SERVER, else ${defaultServer})`],
   ['--server-side', 'hand the file in as one batch, and follow that; with --max-cost <usd>'],
+  ['--delete <batch-id>', 'remove a batch that was handed in so, with the requests of its rows; with --yes, --json'],
   ['--patience <120>', 'seconds that a server is waited for that is away'],
   ['--json', 'the summary as JSON on standard output'],
 ];
@@ -99,7 +100,7 @@ export function toBatchOptions(args: string[], env: Readonly<Record<string, stri
     errors: values.errors,
     journal: values.resume ? 'resume' : values.fresh ? 'fresh' : 'auto',
     retryFailed: values['retry-failed'],
-    server: toServer(values.server ?? env['BUNRI_SERVER'] ?? defaultServer),
+    server: toServer(values.server, env),
     patienceMs: toCount('--patience', values.patience, 86_400) * 1000,
     json: values.json,
     serverSide: values['server-side'],
@@ -107,7 +108,9 @@ export function toBatchOptions(args: string[], env: Readonly<Record<string, stri
   };
 }
 
-function toServer(text: string): string {
+/** @throws UsageError */
+export function toServer(given: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+  const text = given ?? env['BUNRI_SERVER'] ?? defaultServer;
   const url = URL.parse(text);
   if (url && /^https?:$/.test(url.protocol)) return text;
   throw new UsageError(`--server takes an http or https URL, not ${text}`);

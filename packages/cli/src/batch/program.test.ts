@@ -62,6 +62,29 @@ async function run(
   return { code, out, err };
 }
 
+test('--delete removes a batch after it was agreed to, and waits until nothing is left', async () => {
+  const id = `batch_${'1'.repeat(32)}`;
+  const { port } = server.address() as AddressInfo;
+  const to = ['--server', `http://127.0.0.1:${port}`];
+  const [out, err]: [string[], string[]] = [[], []];
+  const io = (ask: CommandIo['ask']): CommandIo => ({
+    env: {},
+    actor: 'cli:test',
+    out: (line) => void out.push(line),
+    err: (line) => void err.push(line),
+    ask,
+    draw: undefined,
+    signal: new AbortController().signal,
+  });
+  answer.body = { id, status: 'deleted', requests_removed: 3, objects_removed: 2, in_flight: 0 };
+  const no = async () => await Promise.resolve('n');
+  expect(await runBunri(['batch', '--delete', id, ...to], io(no))).toBe(1);
+  expect(keys).toEqual([]);
+  expect(await runBunri(['batch', '--delete', id, '--yes', ...to], io(undefined))).toBe(0);
+  expect(out).toEqual([`${id} is deleted: 3 requests, 2 objects`]);
+  expect(await runBunri(['batch', '--delete', 'nonsense', '--yes'], io(undefined))).toBe(64);
+});
+
 async function csv(...lines: string[]): Promise<string> {
   const path = join(folder, 'rows.csv');
   await writeFile(path, `image_url,image,question\n${lines.join('\n')}\n`);

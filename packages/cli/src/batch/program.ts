@@ -4,6 +4,7 @@ import { createClient } from '@bunri/client';
 import { exitCodes, UsageError, type CommandIo, type Program } from '../command.ts';
 import { invocation } from '../program.ts';
 import { asJson } from '../table.ts';
+import { deleteBatch } from './delete.ts';
 import { openJournal } from './journal.ts';
 import { RunStopped } from './one-row.ts';
 import { optionLines, toBatchOptions, type BatchOptions } from './options.ts';
@@ -37,6 +38,7 @@ export const batch: Program = {
 
   async run(args, io) {
     try {
+      if (args.some((arg) => /^--delete(=|$)/.test(arg))) return await deleteBatch(args, io);
       const options = toBatchOptions(args, io.env);
       return options.serverSide ? await runServerSide(options, io) : await runHere(options, io);
     } catch (error) {
