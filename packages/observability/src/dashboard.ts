@@ -8,7 +8,7 @@ import {
   VariableRefresh,
   type Dashboard,
 } from './grafana.ts';
-import { buildPanel, type DashboardPlan } from './panel.ts';
+import { buildPanel, inFullLines, type DashboardPlan } from './panel.ts';
 
 /** Of every dashboard: by it they find each other. */
 const tag = 'bunri';
@@ -62,7 +62,7 @@ export function buildDashboard(plan: DashboardPlan): Dashboard {
     .withVariable(labelVariable('job', 'Job', 'bunri_redis_up{namespace=~"$namespace"}'));
   for (const { title, panels } of plan.rows) {
     builder.withRow(new RowBuilder(title));
-    for (const panel of panels) builder.withPanel(buildPanel(panel));
+    for (const [panel, width] of inFullLines(panels)) builder.withPanel(buildPanel(panel, width));
   }
   return numbered(builder.build());
 }

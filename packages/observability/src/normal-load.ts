@@ -41,6 +41,7 @@ export function normalLoad(minutes: number): Record<string, string> {
   requests(level, counter);
   models(level, counter);
   stores(level, counter);
+  counter('traces_dropped_total', 0, { app: 'api', reason: 'queue_full' });
   for (const app of ['api', 'scheduler', 'llm-worker']) {
     level('redis_up', 1, { app, pod: `${app}-1` });
     set('nodejs_eventloop_lag_p99_seconds', { app }, steady(0.02, minutes));
@@ -63,6 +64,15 @@ function requests(level: Set, counter: Set): void {
   level('dead_letters', 20, { app: 'scheduler' });
   level('open_requests', 30, { app: 'scheduler' });
   level('webhook_outbox_oldest_seconds', 0.2, { app: 'scheduler' });
+  level('webhook_outbox_events', 3, { app: 'scheduler' });
+  // A receiver that is down, and a batch that takes most of its day.
+  const aside = { webhooks: 5_000, batches: 4 };
+  for (const [queue, delayed] of Object.entries(aside)) {
+    level('queue_workers', 2, { queue });
+    level('queue_oldest_seconds', 3, { queue });
+    level('queue_jobs', delayed, { queue, state: 'delayed' });
+  }
+  level('batch_oldest_seconds', 23 * 3600, { app: 'api' });
   counter('swept_total', 0, { found: 'requeued' });
 }
 

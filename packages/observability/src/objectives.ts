@@ -9,4 +9,8 @@ export const objectives = {
   inTime: { share: 0.95, seconds: 30 },
   /** How old the oldest waiting job of a class may be, in seconds. */
   oldestSeconds: { interactive: 30, batch: 3600 },
+  /** How long an event may wait, in seconds, before somebody begins to tell it. */
+  webhookSeconds: 120,
+  /** How long a batch may be open, in seconds: the longest deadline, and the time to close what is past it. */
+  batchOpenSeconds: 26 * 3600,
 } as const;

@@ -18,23 +18,38 @@ export interface Rule {
   readonly state: string;
 }
 
+/** Epoch seconds, and how far apart the values are, s. */
+export interface QuerySpan {
+  readonly start: number;
+  readonly end: number;
+  readonly step: number;
+}
+
 export interface PrometheusServer {
-  /** The last minute of a query, a value for every four seconds, the last one of now. @throws with Prometheus's words when it cannot be evaluated. */
-  queryRange(query: string): Promise<readonly Sample[]>;
+  /**
+   * The values of a query. Default: of the last minute, one for every four seconds, the last one of now.
+   * @throws with Prometheus's words when it cannot be evaluated.
+   */
+  queryRange(query: string, span?: QuerySpan): Promise<readonly Sample[]>;
+  /** The last value of a query at a time, epoch s, in the order that the query asks for. @throws as `queryRange` does. */
+  query(query: string, time: number): Promise<readonly Sample[]>;
   rules(): Promise<readonly Rule[]>;
   stop(): Promise<void>;
 }
 
-/** For tests: a Prometheus that scrapes the targets, `host:port` each, twice a second, and knows the rule files. */
+/** For tests: a Prometheus that scrapes the targets, `host:port` each, and knows the rule files. */
 export async function startPrometheus(options: {
   readonly program: string;
   readonly targets: readonly string[];
   readonly ruleFiles: readonly string[];
+  /** Between two scrapes. Default 500 ms. */
+  readonly scrapeMs?: number;
 }): Promise<PrometheusServer> {
   const folder = await mkdtemp(join(tmpdir(), 'bunri-prometheus-'));
   const port = await freePort();
+  const interval = `${options.scrapeMs ?? 500}ms`;
   const config = {
-    global: { scrape_interval: '500ms', scrape_timeout: '500ms', evaluation_interval: '1s' },
+    global: { scrape_interval: interval, scrape_timeout: interval, evaluation_interval: '1s' },
     rule_files: options.ruleFiles,
     scrape_configs: [{ job_name: 'bunri', static_configs: [{ targets: options.targets }] }],
   };
@@ -65,11 +80,22 @@ export async function startPrometheus(options: {
     return data;
   }
 
+  const lastMinute = () => {
+    const end = Date.now() / 1000;
+    return { start: end - 60, end, step: 4 };
+  };
   const server: PrometheusServer = {
-    async queryRange(query) {
-      const end = Date.now() / 1000;
-      const body = new URLSearchParams({ query, start: String(end - 60), end: String(end), step: '4' });
+    async queryRange(query, span = lastMinute()) {
+      const { start, end, step } = span;
+      const body = new URLSearchParams({ query, start: String(start), end: String(end), step: String(step) });
       return ((await ask('query_range', body)) as { result: Sample[] }).result;
+    },
+    async query(query, time) {
+      const body = new URLSearchParams({ query, time: String(time) });
+      const { result } = (await ask('query', body)) as {
+        result: { metric: Sample['metric']; value: Sample['values'][number] }[];
+      };
+      return result.map(({ metric, value }) => ({ metric, values: [value] }));
     },
     async rules() {
       const { groups } = (await ask('rules')) as { groups: { rules: Rule[] }[] };

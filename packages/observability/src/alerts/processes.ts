@@ -1,4 +1,4 @@
-import type { AlertGroup } from '../alert.ts';
+import { grew, type AlertGroup } from '../alert.ts';
 
 const labels = { namespace: 'workers' };
 const stamp = 'bunri_schedule_last_success_timestamp_seconds';
@@ -132,6 +132,21 @@ export const processAlerts: AlertGroup = {
           labels: { ...labels, task: 'delete_old_images' },
         },
       ],
+    },
+    {
+      name: 'BunriTracesDropped',
+      severity: 'warning',
+      expr: grew('bunri_traces_dropped_total', '15m', 'namespace, app, reason'),
+      for: '30m',
+      summary: 'Traces of {{ $labels.app }} are incomplete: spans are thrown away ({{ $labels.reason }}).',
+      description:
+        'For half an hour spans have not reached the collector. Requests are not affected; whoever looks at a trace misses parts of it.',
+      example: {
+        series: { 'bunri_traces_dropped_total{namespace="workers",app="api",reason="not_sent"}': '_x4 0+30x60' },
+        silentAt: '33m',
+        firesAt: '36m',
+        labels: { ...labels, app: 'api', reason: 'not_sent' },
+      },
     },
     {
       name: 'BunriEventLoopBlocked',

@@ -6,6 +6,7 @@ const { oldestSeconds } = objectives;
 const queuesOf = (replicated: boolean) =>
   stageNames.filter((stage) => stages[stage].replicas > 0 === replicated).map((stage) => stages[stage].queue);
 const usual = queuesOf(true).join('|');
+const unusual = queuesOf(false).join('|');
 const all = stageNames.map((stage) => stages[stage].queue).join('|');
 const workers = (matcher: string) => `max by (namespace, queue) (bunri_queue_workers{${matcher}}) == 0`;
 const takeable = `sum by (namespace, queue) (bunri_queue_jobs{state=~"waiting|prioritized"}) > 0`;
@@ -46,7 +47,7 @@ export const queueAlerts: AlertGroup = {
     {
       name: 'BunriNoWorker',
       severity: 'critical',
-      expr: `${workers(`queue=~"${usual}"`)} or ${workers(`queue!~"${usual}"`)} and on (namespace, queue) ${takeable}`,
+      expr: `${workers(`queue=~"${usual}"`)} or ${workers(`queue=~"${unusual}"`)} and on (namespace, queue) ${takeable}`,
       for: '2m',
       summary: 'No request gets past the queue {{ $labels.queue }}: nobody takes its jobs.',
       description:

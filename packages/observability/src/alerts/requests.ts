@@ -168,20 +168,6 @@ export const requestAlerts: AlertGroup = {
       },
     },
     {
-      name: 'BunriWebhooksLate',
-      severity: 'warning',
-      expr: 'max by (namespace) (bunri_webhook_outbox_oldest_seconds) > 120',
-      for: '5m',
-      summary: 'Clients are not told by webhook that their requests have ended.',
-      description: 'For five minutes the oldest event in the outbox has waited for more than two to be queued.',
-      example: {
-        series: { 'bunri_webhook_outbox_oldest_seconds{namespace="workers",app="scheduler"}': '120x4 121x10' },
-        silentAt: '9m',
-        firesAt: '10m',
-        labels,
-      },
-    },
-    {
       name: 'BunriDeadLettersGrow',
       severity: 'warning',
       expr: 'max by (namespace) (delta(bunri_dead_letters{app="scheduler"}[15m])) > 5',

@@ -1,3 +1,4 @@
+import { batchQueue, webhookQueue } from '@bunri/queue-contracts';
 import { objectives } from '../objectives.ts';
 import type { DashboardPlan, Panel } from '../panel.ts';
 
@@ -33,7 +34,6 @@ const owners: readonly Panel[] = [
     description: 'For whom models were paid since midnight in Seoul.',
     unit: 'short',
     targets: [['max(bunri_owners_today)', '']],
-    width: 4,
   },
   {
     kind: 'figure',
@@ -54,10 +54,22 @@ const owners: readonly Panel[] = [
   {
     kind: 'bars',
     title: 'The ten dearest owners of the day',
-    description: 'What models have cost for them since midnight in Seoul.',
+    description:
+      'What models have cost for them since midnight in Seoul, as of now. A call counts as what it may cost at most until it has ended.',
     unit: 'currencyUSD',
-    targets: [['max by (owner) (bunri_owner_spending_today_usd)', '{{owner}}']],
-    width: 12,
+    targets: [['sort_desc(topk(10, max by (owner) (bunri_owner_spending_today_usd)))', '{{owner}}']],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Refused',
+    description:
+      'A second: requests that were not accepted, and model calls that were not made since a spending cap was reached. Empty: none.',
+    unit: 'ops',
+    targets: [
+      ['sum by (reason) (rate(bunri_requests_refused_total[$__rate_interval])) > 0', 'request: {{reason}}'],
+      ['sum by (cap) (rate(bunri_spending_refusals_total[$__rate_interval])) > 0', 'call: cap of the {{cap}}'],
+    ],
     mayBeEmpty: true,
   },
 ];
@@ -82,6 +94,14 @@ const kept: readonly Panel[] = [
       ['sum(bunri_dead_letters{app="scheduler"})', 'kept'],
       ['sum by (code) (increase(bunri_requests_failed_total[$__rate_interval])) > 0', 'new: {{code}}'],
     ],
+  },
+  {
+    kind: 'lines',
+    title: 'Ended and not counted',
+    description: 'Requests whose records could not be read any more: they are missing in every figure of ended ones.',
+    unit: 'short',
+    targets: [['sum(increase(bunri_requests_uncounted_total[$__rate_interval]))', 'not counted']],
+    mayBeEmpty: true,
   },
 ];
 
@@ -110,7 +130,76 @@ const webhooks: readonly Panel[] = [
     description: 'How long the oldest event for a webhook has waited in the outbox.',
     unit: 's',
     targets: [['max(bunri_webhook_outbox_oldest_seconds)', 'oldest']],
-    limits: { warn: 30, bad: 120 },
+    limits: { warn: 30, bad: objectives.webhookSeconds },
+  },
+  {
+    kind: 'lines',
+    title: 'Deliveries by state',
+    description: 'Events to be told. Delayed ones wait for their next attempt, up to a day; outbox: not queued yet.',
+    unit: 'short',
+    targets: [
+      [`max by (state) (bunri_queue_jobs{queue="${webhookQueue}",state=~"waiting|active|delayed"})`, '{{state}}'],
+      ['max(bunri_webhook_outbox_events)', 'outbox'],
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Oldest delivery that is due',
+    description: 'How long it has waited for somebody to make it.',
+    unit: 's',
+    targets: [[`max(bunri_queue_oldest_seconds{queue="${webhookQueue}"})`, 'oldest']],
+    limits: { warn: 30, bad: objectives.webhookSeconds },
+  },
+  {
+    kind: 'lines',
+    title: 'Who delivers',
+    description: 'Processes that work on the queue. With none, nobody is told anything.',
+    unit: 'short',
+    targets: [[`max(bunri_queue_workers{queue="${webhookQueue}"})`, 'processes']],
+  },
+];
+
+const batches: readonly Panel[] = [
+  {
+    kind: 'stacked',
+    title: 'Rows ended',
+    description: 'Rows of batches a minute, by how they ended. A row that runs again counts again.',
+    unit: 'cpm',
+    targets: [['sum by (outcome) (rate(bunri_batch_rows_total[$__rate_interval])) * 60', '{{outcome}}']],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Oldest open batch',
+    description: 'Since it was created or resumed. Clients may give a batch a day; past 26 hours something is wrong.',
+    unit: 's',
+    targets: [['max(bunri_batch_oldest_seconds)', 'oldest']],
+    limits: { warn: 24 * 3600, bad: objectives.batchOpenSeconds },
+  },
+  {
+    kind: 'lines',
+    title: 'Open batches',
+    description: 'Batches that have anything to do.',
+    unit: 'short',
+    targets: [['max(bunri_batches_open)', 'open']],
+  },
+  {
+    kind: 'lines',
+    title: 'Looks at batches',
+    description: 'One job for each open batch. It is delayed between two looks, for seconds.',
+    unit: 'short',
+    targets: [
+      [`max by (state) (bunri_queue_jobs{queue="${batchQueue}",state=~"waiting|active|delayed"})`, '{{state}}'],
+      [`max(bunri_queue_workers{queue="${batchQueue}"})`, 'processes'],
+    ],
+  },
+  {
+    kind: 'lines',
+    title: 'Oldest look that is due',
+    description: 'How long a batch has waited to be looked at again.',
+    unit: 's',
+    targets: [[`max(bunri_queue_oldest_seconds{queue="${batchQueue}"})`, 'oldest']],
+    limits: { warn: 60, bad: 300 },
   },
 ];
 
@@ -122,6 +211,7 @@ export const batchAndTenants: DashboardPlan = {
   rows: [
     { title: 'Classes', panels: classes },
     { title: 'Owners', panels: owners },
+    { title: 'Batches', panels: batches },
     { title: 'Webhooks', panels: webhooks },
     { title: 'What is kept', panels: kept },
   ],

@@ -1,5 +1,15 @@
 import type { DashboardPlan, Panel } from '../panel.ts';
 
+export const circuitBreaker: Panel = {
+  kind: 'lines',
+  title: 'Circuit breaker',
+  description: 'The worst that any process knows: 0 closed, 1 half-open, 2 open. An open one calls no model.',
+  unit: 'short',
+  max: 2,
+  targets: [['max by (model) (bunri_breaker_state)', '{{model}}']],
+  limits: { warn: 1, bad: 2 },
+};
+
 const calls: readonly Panel[] = [
   {
     kind: 'stacked',
@@ -14,7 +24,7 @@ const calls: readonly Panel[] = [
     title: 'Time of a call',
     description: 'Failed calls included.',
     unit: 's',
-    targets: [0.5, 0.95, 0.99].map((q) => [
+    targets: [0.5, 0.95].map((q) => [
       `histogram_quantile(${q}, sum by (model, le) (rate(bunri_model_call_seconds_bucket[$__rate_interval])))`,
       `{{model}} p${q * 100}`,
     ]),
@@ -34,29 +44,21 @@ const calls: readonly Panel[] = [
     limits: { warn: 0.05, bad: 0.2 },
     mayBeEmpty: true,
   },
-  {
-    kind: 'lines',
-    title: 'Circuit breaker',
-    description: 'The worst that any process knows: 0 closed, 1 half-open, 2 open. An open one calls no model.',
-    unit: 'short',
-    max: 2,
-    targets: [['max by (model) (bunri_breaker_state)', '{{model}}']],
-    limits: { warn: 1, bad: 2 },
-  },
+  circuitBreaker,
   {
     kind: 'lines',
     title: 'Openings of the breaker',
-    description: 'By the failure that opened it.',
+    description: 'How often it has opened, by the failure that opened it. Empty: it has not.',
     unit: 'short',
     targets: [
-      ['sum by (model, code) (increase(bunri_breaker_openings_total[$__rate_interval]))', '{{model}} {{code}}'],
+      ['sum by (model, code) (increase(bunri_breaker_openings_total[$__rate_interval])) > 0', '{{model}} {{code}}'],
     ],
     mayBeEmpty: true,
   },
   {
     kind: 'lines',
     title: 'Answers by a fallback',
-    description: 'A second, by stage and by why the first choice did not answer.',
+    description: 'A second, by stage and by why the first choice did not answer. Empty: there was none.',
     unit: 'ops',
     targets: [['sum by (stage, code) (rate(bunri_degraded_answers_total[$__rate_interval]))', '{{stage}} {{code}}']],
     mayBeEmpty: true,
@@ -83,7 +85,8 @@ const money: readonly Panel[] = [
   {
     kind: 'lines',
     title: 'Spent today against the cap',
-    description: 'Since midnight in Seoul. No line of a cap: there is none.',
+    description:
+      'Since midnight in Seoul. A call counts as what it may cost at most until it has ended, so that the line falls a little when calls end. No line of a cap: there is none.',
     unit: 'currencyUSD',
     targets: [
       ['sum(bunri_spending_today_usd)', 'spent'],
@@ -95,10 +98,18 @@ const money: readonly Panel[] = [
 const limits: readonly Panel[] = [
   {
     kind: 'lines',
-    title: 'Left of the budget',
-    description: "What the provider's limits leave, in requests and tokens; below 0 is promised to calls that wait.",
+    title: 'Left of the budget, requests',
+    description: "What the provider's limits of a minute leave; below 0 is promised to calls that wait.",
     unit: 'short',
-    targets: [['min by (model, unit) (bunri_model_budget_level)', '{{model}} {{unit}}']],
+    targets: [['min by (model) (bunri_model_budget_level{unit="requests"})', '{{model}}']],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Left of the budget, tokens',
+    description: "What the provider's limits of a minute leave; below 0 is promised to calls that wait.",
+    unit: 'short',
+    targets: [['min by (model) (bunri_model_budget_level{unit="tokens"})', '{{model}}']],
     mayBeEmpty: true,
   },
   {
@@ -142,27 +153,113 @@ const limits: readonly Panel[] = [
   },
   {
     kind: 'lines',
-    title: 'Local models',
-    description: 'Memory of those that are loaded, and deaths of their processes.',
+    title: 'Trouble with what is shared',
+    description:
+      'Breakers and budgets that Redis did not keep, and results that it did not take for reuse. They are used as if there were none. Empty: no trouble.',
+    unit: 'short',
+    targets: [
+      ['sum by (model) (increase(bunri_breaker_trouble_total[$__rate_interval]))', 'breaker: {{model}}'],
+      ['sum by (what) (increase(bunri_model_budget_losses_total[$__rate_interval]))', 'budget: {{what}}'],
+      ['sum by (cache) (increase(bunri_cache_refusals_total[$__rate_interval]))', 'cache: {{cache}}'],
+    ],
+    mayBeEmpty: true,
+  },
+];
+
+const guidance: readonly Panel[] = [
+  {
+    kind: 'lines',
+    title: 'Answers that failed a check',
+    description: 'By what was wrong; and steps that were left out since they cited no rule of the context.',
+    unit: 'ops',
+    targets: [
+      ['sum by (problem) (rate(bunri_guidance_problems_total[$__rate_interval]))', '{{problem}}'],
+      ['sum(rate(bunri_guidance_steps_dropped_total[$__rate_interval]))', 'steps left out'],
+    ],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Look-up of the rules, p95',
+    description: 'By how they were found: the id of an item, a search by words, the category alone.',
+    unit: 's',
+    targets: [
+      ['histogram_quantile(0.95, sum by (by, le) (rate(bunri_retrieval_seconds_bucket[$__rate_interval])))', '{{by}}'],
+    ],
+  },
+];
+
+const localModels: readonly Panel[] = [
+  {
+    kind: 'lines',
+    title: 'Local models, memory',
+    description: 'What those hold that are loaded, all processes together.',
     unit: 'bytes',
     targets: [['sum by (model) (bunri_local_model_bytes)', '{{model}}']],
     mayBeEmpty: true,
   },
   {
     kind: 'lines',
-    title: 'Local models, p95 of a batch',
-    description: 'Time of one batch, failed ones included.',
+    title: 'Local models, p95 of a batch and of a load',
+    description: 'Time of one batch, and of a load from the start of its process on; failed ones included.',
     unit: 's',
     targets: [
       [
         'histogram_quantile(0.95, sum by (model, le) (rate(bunri_local_inference_seconds_bucket[$__rate_interval])))',
-        '{{model}}',
+        '{{model}} batch',
       ],
       [
-        'sum by (model, reason) (increase(bunri_local_model_deaths_total[$__rate_interval]))',
+        'histogram_quantile(0.95, sum by (model, le) (rate(bunri_local_model_load_seconds_bucket[$__rate_interval])))',
+        '{{model}} load',
+      ],
+    ],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Local models, loaded',
+    description: 'Processes that have the model loaded.',
+    unit: 'short',
+    targets: [['sum by (model) (bunri_local_models_loaded)', '{{model}}']],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Local models, loads, unloads, deaths',
+    description: 'How often they were loaded, were unloaded and why, and died. Empty: nothing of it.',
+    unit: 'short',
+    targets: [
+      ['sum by (model) (increase(bunri_local_model_load_seconds_count[$__rate_interval])) > 0', '{{model}} loaded'],
+      [
+        'sum by (model, why) (increase(bunri_local_model_unloads_total[$__rate_interval])) > 0',
+        '{{model}} unloaded: {{why}}',
+      ],
+      [
+        'sum by (model, reason) (increase(bunri_local_model_deaths_total[$__rate_interval])) > 0',
         '{{model}} died: {{reason}}',
       ],
     ],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Local models, size of a batch',
+    description: 'Tasks that went through the model together, mean.',
+    unit: 'short',
+    targets: [
+      [
+        'sum by (model) (rate(bunri_local_batch_size_sum[$__rate_interval])) / sum by (model) (rate(bunri_local_batch_size_count[$__rate_interval]))',
+        '{{model}}',
+      ],
+    ],
+    mayBeEmpty: true,
+  },
+  {
+    kind: 'lines',
+    title: 'Memory of GPUs',
+    description: 'As nvidia-smi tells it; empty where there is none.',
+    unit: 'bytes',
+    targets: [['max by (gpu, kind) (bunri_gpu_memory_bytes)', '{{gpu}} {{kind}}']],
     mayBeEmpty: true,
   },
 ];
@@ -174,7 +271,9 @@ export const modelApi: DashboardPlan = {
   description: 'Whether the models answer, what they cost, and what bounds their use.',
   rows: [
     { title: 'Calls', panels: calls },
+    { title: 'Limits and caches', panels: limits },
     { title: 'Tokens and money', panels: money },
-    { title: 'Limits, caches and local models', panels: limits },
+    { title: 'Answers', panels: guidance },
+    { title: 'Local models', panels: localModels },
   ],
 };

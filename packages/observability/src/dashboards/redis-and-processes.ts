@@ -1,18 +1,69 @@
 import type { DashboardPlan, Panel } from '../panel.ts';
 
+export const memoryOfRedis: Panel = {
+  kind: 'lines',
+  title: 'Memory of Redis',
+  description: 'From 85 % of its limit on, the api takes no new requests, so that the accepted ones can end.',
+  unit: 'bytes',
+  targets: [
+    ['max(bunri_redis_memory_used_bytes)', 'used'],
+    ['max(bunri_redis_memory_rss_bytes)', 'from the system'],
+    ['max(bunri_redis_memory_limit_bytes) > 0', 'limit'],
+    ['sum by (state) (bunri_event_stream_bytes)', 'event streams, {{state}} requests'],
+  ],
+};
+
+/** Yes or no, of which yes is good. */
+const isGood: Panel['words'] = { 1: { text: 'yes', isGood: true }, 0: { text: 'NO', isGood: false } };
+
 const redis: readonly Panel[] = [
   {
-    kind: 'lines',
-    title: 'Memory of Redis',
-    description: 'From 85 % of its limit on, the api takes no new requests, so that the accepted ones can end.',
-    unit: 'bytes',
-    targets: [
-      ['max(bunri_redis_memory_used_bytes)', 'used'],
-      ['max(bunri_redis_memory_rss_bytes)', 'from the system'],
-      ['max(bunri_redis_memory_limit_bytes) > 0', 'limit'],
-      ['sum by (state) (bunri_event_stream_bytes)', 'event streams, {{state}} requests'],
-    ],
+    kind: 'figure',
+    title: 'Never evicts',
+    description: 'Whether maxmemory-policy is noeviction. Anything else loses jobs when memory is short.',
+    unit: 'short',
+    targets: [['min(bunri_redis_noeviction)', '']],
+    words: isGood,
   },
+  {
+    kind: 'figure',
+    title: 'Writes its disk',
+    description: 'Whether the last writes of the append-only file and of the snapshot have succeeded.',
+    unit: 'short',
+    targets: [['min(bunri_redis_persistence_ok)', '']],
+    words: isGood,
+  },
+  {
+    kind: 'figure',
+    title: 'Evicted keys',
+    description: 'Since Redis started. Any is a lost promise.',
+    unit: 'short',
+    targets: [['max(bunri_redis_evicted_keys_total)', '']],
+    limits: { bad: 1 },
+  },
+  {
+    kind: 'figure',
+    title: 'Refused connections',
+    description: 'Since Redis started: its limit of clients was reached.',
+    unit: 'short',
+    targets: [['max(bunri_redis_rejected_connections_total)', '']],
+    limits: { bad: 1 },
+  },
+  {
+    kind: 'figure',
+    title: 'Keys',
+    description: 'In Redis, those of others included.',
+    unit: 'short',
+    targets: [['max(bunri_redis_keys)', '']],
+  },
+  {
+    kind: 'figure',
+    title: 'Up since',
+    description: 'Time since Redis started.',
+    unit: 's',
+    targets: [['max(bunri_redis_uptime_seconds)', '']],
+  },
+  memoryOfRedis,
   {
     kind: 'lines',
     title: 'Processor of Redis',
@@ -65,55 +116,17 @@ const redis: readonly Panel[] = [
       ['max(rate(bunri_redis_output_bytes_total[$__rate_interval]))', 'out'],
     ],
   },
-  {
-    kind: 'figure',
-    title: 'Never evicts',
-    description: '1: maxmemory-policy is noeviction. Anything else loses jobs when memory is short.',
-    unit: 'short',
-    targets: [['min(bunri_redis_noeviction)', '']],
-    limits: { bad: 1, whenBelow: true },
-  },
-  {
-    kind: 'figure',
-    title: 'Writes its disk',
-    description: '1: the last writes of the append-only file and of the snapshot have succeeded.',
-    unit: 'short',
-    targets: [['min(bunri_redis_persistence_ok)', '']],
-    limits: { bad: 1, whenBelow: true },
-  },
-  {
-    kind: 'figure',
-    title: 'Evicted keys',
-    description: 'Since Redis started. Any is a lost promise.',
-    unit: 'short',
-    targets: [['max(bunri_redis_evicted_keys_total)', '']],
-    limits: { bad: 1 },
-  },
-  {
-    kind: 'figure',
-    title: 'Refused connections',
-    description: 'Since Redis started: its limit of clients was reached.',
-    unit: 'short',
-    targets: [['max(bunri_redis_rejected_connections_total)', '']],
-    limits: { bad: 1 },
-  },
-  {
-    kind: 'figure',
-    title: 'Keys',
-    description: 'In Redis, those of others included.',
-    unit: 'short',
-    targets: [['max(bunri_redis_keys)', '']],
-  },
-  {
-    kind: 'figure',
-    title: 'Up since',
-    description: 'Time since Redis started.',
-    unit: 's',
-    targets: [['max(bunri_redis_uptime_seconds)', '']],
-  },
 ];
 
 const processes: readonly Panel[] = [
+  {
+    kind: 'lines',
+    title: 'Cut off from Redis',
+    description: 'Processes that Redis does not answer. Anything but 0 is an outage of theirs.',
+    unit: 'short',
+    targets: [['count by (app) (bunri_redis_up) - sum by (app) (bunri_redis_up)', '{{app}}']],
+    limits: { bad: 1 },
+  },
   {
     kind: 'lines',
     title: 'Event loop lag, p99',
@@ -146,9 +159,11 @@ const processes: readonly Panel[] = [
   {
     kind: 'lines',
     title: 'Garbage collection',
-    description: 'Share of the time that it takes, by kind.',
+    description: 'Share of its time that the process spends on it that spends most, of each app.',
     unit: 'percentunit',
-    targets: [['sum by (app, kind) (rate(nodejs_gc_duration_seconds_sum[$__rate_interval]))', '{{app}} {{kind}}']],
+    targets: [
+      ['max by (app) (sum by (app, instance) (rate(nodejs_gc_duration_seconds_sum[$__rate_interval])))', '{{app}}'],
+    ],
   },
   {
     kind: 'lines',
@@ -160,11 +175,11 @@ const processes: readonly Panel[] = [
   },
   {
     kind: 'lines',
-    title: 'Cut off from Redis',
-    description: 'Processes that Redis does not answer.',
-    unit: 'short',
-    targets: [['count by (app) (bunri_redis_up) - sum by (app) (bunri_redis_up)', '{{app}}']],
-    limits: { bad: 1 },
+    title: "Clocks against Redis's",
+    description: 'The largest difference; above half a second a process goes by the clock of Redis.',
+    unit: 's',
+    targets: [['max by (app) (abs(bunri_clock_offset_seconds))', '{{app}}']],
+    limits: { warn: 0.5, bad: 5 },
   },
   {
     kind: 'lines',
@@ -175,11 +190,12 @@ const processes: readonly Panel[] = [
   },
   {
     kind: 'lines',
-    title: "Clocks against Redis's",
-    description: 'The largest difference; above half a second a process goes by the clock of Redis.',
-    unit: 's',
-    targets: [['max by (app) (abs(bunri_clock_offset_seconds))', '{{app}}']],
-    limits: { warn: 0.5, bad: 5 },
+    title: 'Dropped spans',
+    description:
+      'Parts of traces that did not reach the collector, a second: its queue was full, or it did not take them. Empty: none.',
+    unit: 'ops',
+    targets: [['sum by (app, reason) (rate(bunri_traces_dropped_total[$__rate_interval]))', '{{app}} {{reason}}']],
+    mayBeEmpty: true,
   },
 ];
 

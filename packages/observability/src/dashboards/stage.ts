@@ -31,7 +31,7 @@ function timeRow(stage: StageName, of: string): Row {
       {
         kind: 'heatmap',
         title: 'Running, all of it',
-        description: 'How the times of runs are spread.',
+        description: 'How the times of runs are spread: runs a second by how long they took.',
         unit: 's',
         targets: [[`sum by (le) (rate(bunri_stage_duration_seconds_bucket{${of}}[$__rate_interval]))`, '{{le}}']],
       },
@@ -39,7 +39,36 @@ function timeRow(stage: StageName, of: string): Row {
   };
 }
 
-function workPanels(of: string): readonly Panel[] {
+/** What a stage keeps of its work: one that asks a model shares it too, one that only looks up rules keeps nothing. */
+function reusePanels(stage: StageName, of: string): readonly Panel[] {
+  const { resource } = stages[stage];
+  const cached: Panel = {
+    kind: 'lines',
+    title: 'Served from the cache',
+    description: 'Share of the completed runs that did no paid or heavy work.',
+    unit: 'percentunit',
+    max: 1,
+    targets: [
+      [
+        `sum(rate(bunri_stage_runs_total{${of},outcome="cached"}[$__rate_interval])) / sum(rate(bunri_stage_runs_total{${of},outcome=~"cached|completed"}[$__rate_interval]))`,
+        'cached',
+      ],
+    ],
+    mayBeEmpty: true,
+  };
+  const shared: Panel = {
+    kind: 'lines',
+    title: 'Same work at once',
+    description: 'Runs that led the work of several requests, and those that waited for it.',
+    unit: 'ops',
+    targets: [[`sum by (role) (rate(bunri_shared_work_total{${of}}[$__rate_interval]))`, '{{role}}']],
+    mayBeEmpty: true,
+  };
+  if (resource === 'network' || resource === 'accelerator') return [cached, shared];
+  return resource === 'io' ? [cached] : [];
+}
+
+function workPanels(stage: StageName, of: string): readonly Panel[] {
   return [
     {
       kind: 'stacked',
@@ -48,6 +77,16 @@ function workPanels(of: string): readonly Panel[] {
         'A second. Released, rate-limited and waiting runs spend no attempt; fenced ones were overtaken by a later run.',
       unit: 'ops',
       targets: [[`sum by (outcome) (rate(bunri_stage_runs_total{${of}}[$__rate_interval]))`, '{{outcome}}']],
+    },
+    {
+      kind: 'stacked',
+      title: 'Failures by code',
+      description: 'Failed runs a second; final ones ended their request. Empty: none has failed.',
+      unit: 'ops',
+      targets: [
+        [`sum by (code, final) (rate(bunri_failures_total{${of}}[$__rate_interval]))`, '{{code}}, final {{final}}'],
+      ],
+      mayBeEmpty: true,
     },
     {
       kind: 'lines',
@@ -62,47 +101,16 @@ function workPanels(of: string): readonly Panel[] {
     },
     {
       kind: 'lines',
-      title: 'Served from the cache',
-      description: 'Share of the completed runs that did no paid or heavy work.',
-      unit: 'percentunit',
-      max: 1,
-      targets: [
-        [
-          `sum(rate(bunri_stage_runs_total{${of},outcome="cached"}[$__rate_interval])) / sum(rate(bunri_stage_runs_total{${of},outcome=~"cached|completed"}[$__rate_interval]))`,
-          'cached',
-        ],
-      ],
-      mayBeEmpty: true,
-    },
-    {
-      kind: 'lines',
-      title: 'Same work at once',
-      description: 'Runs that led the work of several requests, and those that waited for it.',
-      unit: 'ops',
-      targets: [[`sum by (role) (rate(bunri_shared_work_total{${of}}[$__rate_interval]))`, '{{role}}']],
-      mayBeEmpty: true,
-    },
-    {
-      kind: 'stacked',
-      title: 'Failures by code',
-      description: 'Failed runs; final ones ended their request.',
-      unit: 'ops',
-      targets: [
-        [`sum by (code, final) (rate(bunri_failures_total{${of}}[$__rate_interval]))`, '{{code}}, final {{final}}'],
-      ],
-      mayBeEmpty: true,
-    },
-    {
-      kind: 'lines',
       title: 'Lost workers and pauses',
       description:
-        'Jobs taken from workers that gave no sign of life; runs given back because the other side asked to wait.',
+        'Jobs taken from workers that gave no sign of life, and runs given back because the other side asked to wait; a minute.',
       unit: 'cpm',
       targets: [
         [`sum(rate(bunri_stalled_jobs_total{${of}}[$__rate_interval])) * 60`, 'stalled'],
         [`sum(rate(bunri_rate_limited_total{${of}}[$__rate_interval])) * 60`, 'rate limited'],
       ],
     },
+    ...reusePanels(stage, of),
   ];
 }
 
@@ -118,7 +126,7 @@ function queuePanels(of: string): readonly Panel[] {
     {
       kind: 'lines',
       title: 'Oldest job',
-      description: 'By class.',
+      description: 'How long the job has waited that could be taken and has waited longest, by class.',
       unit: 's',
       targets: [[`max by (class) (bunri_queue_class_oldest_seconds{${of}})`, '{{class}}']],
     },
@@ -148,7 +156,7 @@ export function stageDashboard(stage: StageName): DashboardPlan {
     rows: [
       { title: 'Queue', panels: queuePanels(ofQueue) },
       timeRow(stage, ofStage),
-      { title: 'Work', panels: workPanels(ofStage) },
+      { title: 'Work', panels: workPanels(stage, ofStage) },
     ],
   };
 }
