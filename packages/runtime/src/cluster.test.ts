@@ -236,6 +236,8 @@ describe('the pipeline on a cluster', () => {
     const submitted = await Promise.all(Array.from({ length: 40 }, async () => await submit()));
     expect(await redis.wait(1, 10_000)).toBe(1);
     process.kill(primary.pid, 'SIGKILL');
+    // The others would find out by themselves and vote, much later.
+    await replica.admin.cluster('FAILOVER', 'TAKEOVER');
     for (const id of submitted) {
       const { record, types } = await ended(id);
       expect(record).toMatchObject({ status: 'completed' });

@@ -23,7 +23,10 @@ export interface EmbeddedRedisCluster {
 }
 
 export interface RedisClusterOptions {
-  /** After how long the others take a node for lost. Default 500. */
+  /**
+   * After how long the others take a node for lost. Default 15,000, as a node that only lacks CPU must not lose its place, and with it
+   * what its replica has not got.
+   */
   readonly nodeTimeoutMs?: number;
 }
 
@@ -56,7 +59,7 @@ export async function startRedisCluster(options: RedisClusterOptions = {}): Prom
   }
 }
 
-async function startNode({ nodeTimeoutMs = 500 }: RedisClusterOptions): Promise<ClusterNode & { busPort: number }> {
+async function startNode({ nodeTimeoutMs = 15_000 }: RedisClusterOptions): Promise<ClusterNode & { busPort: number }> {
   const busPort = await freePort();
   const server = await startRedis({
     settings: {
