@@ -28,6 +28,12 @@ export const configSchema = z.object({
     .min(64)
     .default(256)
     .meta({ description: 'memory that all decoders of this process may use together, MiB' }),
+  DECODE_CONCURRENCY: z.coerce
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .meta({ description: 'pictures whose pixels this process works on at once; as many as its cores if empty' }),
   IMAGE_URL_TIMEOUT_MS: z.coerce
     .number()
     .int()

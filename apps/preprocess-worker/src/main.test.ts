@@ -1,3 +1,5 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { constants, getPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Readable } from 'node:stream';
 import { expect, test } from '@jest/globals';
@@ -21,6 +23,23 @@ import { drawSamplePhoto, freePort, startProcess } from '@bunri/testkit';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
+
+const { PRIORITY_NORMAL, PRIORITY_BELOW_NORMAL } = constants.priority;
+const hasThreadFiles = existsSync('/proc/self/task');
+/** Nothing is known of threads where the system does not tell their names. */
+const expectedPriorities = hasThreadFiles
+  ? { main: [PRIORITY_NORMAL], pool: Array(4).fill(PRIORITY_BELOW_NORMAL) }
+  : {};
+
+/** Of the event loop, and of the threads that work on pixels. */
+function priorities(pid: number) {
+  if (!hasThreadFiles) return {};
+  const tasks = `/proc/${pid}/task`;
+  const pool = readdirSync(tasks).filter(
+    (thread) => readFileSync(`${tasks}/${thread}/comm`, 'utf8') === 'libuv-worker\n',
+  );
+  return { main: [getPriority(pid)], pool: pool.map((thread) => getPriority(Number(thread))) };
+}
 
 test('the worker takes its stage of a flow, tells on its port how it went, and stops when it is told to', async () => {
   const { REDIS_URL: url = '', S3_ENDPOINT, S3_REGION, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY } = process.env;
@@ -82,6 +101,8 @@ test('the worker takes its stage of a flow, tells on its port how it went, and s
       expect({ format, ...output }).toMatchObject({ format, width: 300, height: 200 });
       expect(await storage.head(output?.key ?? '')).not.toBeNull();
     }
+
+    expect(priorities(worker.pid)).toEqual(expectedPriorities);
 
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(metrics).toMatch(/bunri_stage_runs_total\{[^}]*outcome="completed"[^}]*\} [1-4]/);

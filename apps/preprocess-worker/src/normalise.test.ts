@@ -90,6 +90,33 @@ test('see-through parts become white', async () => {
   expect(data.every((value) => value > 250)).toBe(true);
 });
 
+test('as many pictures are worked on at once as the cores can, and the others wait', async () => {
+  const paced = createNormaliser({ decodeMemoryBytes: 256 * mib, decodeConcurrency: 2 });
+  const file = await drawSamplePhoto({ width: 1600, height: 1200 });
+  const atOnce: number[] = [];
+  // Headers are read at any time, and not counted here.
+  const timer = setInterval(() => atOnce.push(sharp.counters().process), 1);
+  try {
+    await Promise.all(Array.from({ length: 8 }, async () => await paced(file, signal)));
+  } finally {
+    clearInterval(timer);
+  }
+  expect(Math.max(...atOnce)).toBe(2);
+});
+
+test('a picture that takes long does not hold up those that do not', async () => {
+  const paced = createNormaliser({ decodeMemoryBytes: 256 * mib, decodeConcurrency: 1 });
+  const heavy = await drawSamplePhoto({ width: 4200, height: 3000, format: 'webp' });
+  const light = await drawSamplePhoto({ width: 320, height: 200 });
+  const order: string[] = [];
+  const run = async (name: string, file: Buffer) => {
+    await paced(file, signal);
+    order.push(name);
+  };
+  await Promise.all([run('heavy', heavy), run('heavy', heavy), run('light', light)]);
+  expect(order).toEqual(['light', 'heavy', 'heavy']);
+});
+
 test('a file whose decoder needs more than all the memory there is, is refused by its header', async () => {
   const small = createNormaliser({ decodeMemoryBytes: 21 * mib });
   const file = await drawSamplePhoto({ width: 1600, height: 1200, format: 'webp' });

@@ -1,8 +1,9 @@
+import { availableParallelism } from 'node:os';
 import sharp, { type Metadata } from 'sharp';
 import { PermanentError, TransientError } from '@bunri/runtime';
+import { createGate } from './gate.ts';
 import { imageLimits, judgeImage, judgeType, type ImageFacts, type PhotoType } from './image-limits.ts';
 import { detectImageType } from './image-type.ts';
-import { createMemoryGate } from './memory-gate.ts';
 
 /** A picture as every later stage gets it: upright, without metadata, a JPEG of at most 1024 pixels a side. */
 export interface NormalisedImage {
@@ -13,7 +14,16 @@ export interface NormalisedImage {
 
 export type Normalise = (file: Buffer, signal: AbortSignal) => Promise<NormalisedImage>;
 
+export interface NormaliserOptions {
+  /** Bounds the decoders of all calls together. */
+  readonly decodeMemoryBytes: number;
+  /** Pictures whose pixels are worked on at once, beside one that is heavy; as many as there are cores unless given. */
+  readonly decodeConcurrency?: number | undefined;
+}
+
 const maxSidePx = 1024;
+/** A picture whose decoder holds more than this may take seconds: it waits for its like alone, so that others pass it by. */
+const heavyBytes = 64 * 2 ** 20;
 /** Under the stage's own time-out, so that a decoder does not go on for a run that nobody waits for. */
 const decodeTimeoutS = 20;
 
@@ -33,19 +43,27 @@ export function confineDecoders(): void {
 
 /**
  * Gives a function that makes the normalised picture of a file. The same file always gives the same bytes, whatever its
- * metadata. `decodeMemoryBytes` bounds all calls together.
- *
- * It throws `PermanentError` with an `image_…` code for what cannot be accepted, and `TransientError` `stage_timeout`.
+ * metadata. It throws `PermanentError` with an `image_…` code for what cannot be accepted, and `TransientError` `stage_timeout`.
  */
-export function createNormaliser({ decodeMemoryBytes }: { decodeMemoryBytes: number }): Normalise {
-  const gate = createMemoryGate(decodeMemoryBytes);
+export function createNormaliser({
+  decodeMemoryBytes,
+  decodeConcurrency = availableParallelism(),
+}: NormaliserOptions): Normalise {
+  const memory = createGate(decodeMemoryBytes);
+  const [ordinary, heavy] = [createGate(decodeConcurrency), createGate(1)];
   return async (file, signal) => {
     if (file.length === 0) throw new PermanentError('image_empty', 'The image has no bytes. Send it again.');
     const kind = judgeType(detectImageType(file));
     if (!kind.accepted) throw new PermanentError(kind.code, kind.message);
     const verdict = judgeImage(await readFacts(file, kind.type), decodeMemoryBytes);
     if (!verdict.accepted) throw new PermanentError(verdict.code, verdict.message);
-    return await gate.run(verdict.decodeBytes, signal, async () => await decode(file));
+    const { decodeBytes } = verdict;
+    const turns = decodeBytes > heavyBytes ? heavy : ordinary;
+    return await turns.run(
+      1,
+      signal,
+      async () => await memory.run(decodeBytes, signal, async () => await decode(file)),
+    );
   };
 }
 

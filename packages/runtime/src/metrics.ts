@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { batchMetrics } from './batch-metrics.ts';
+import { measureEventLoopLag, neverMs } from './event-loop-lag.ts';
 import { installationMetrics } from './installation-metrics.ts';
 import { modelMetrics, stageBuckets } from './model-metrics.ts';
 import { webhookMetrics } from './webhook-metrics.ts';
@@ -12,7 +13,10 @@ const requestBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60
 export function createMetrics(options: { app: string; processMetrics?: boolean }) {
   const registry = new Registry();
   registry.setDefaultLabels({ app: options.app });
-  if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry });
+  if (options.processMetrics ?? true) {
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: neverMs });
+    measureEventLoopLag(registry);
+  }
   const registers = [registry];
   return {
     registry,

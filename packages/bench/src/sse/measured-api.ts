@@ -21,7 +21,6 @@ export interface MeasuredApi {
 
 export const demoOwner = 'demo';
 /** The metric counts the time that its own timer waits as well. */
-const lagResolutionMs = 10;
 
 const root = new URL('../../../../', import.meta.url).pathname;
 
@@ -51,7 +50,7 @@ export async function startMeasuredApi(settings: Readonly<Record<string, string 
       heapBytes: value('nodejs_heap_size_used_bytes') + value('nodejs_external_memory_bytes'),
       cpuSeconds: value('process_cpu_seconds_total'),
       listeners: value('bunri_event_listeners'),
-      latenessMs: Math.max(0, value('nodejs_eventloop_lag_p99_seconds') * 1000 - lagResolutionMs),
+      latenessMs: value('nodejs_eventloop_lag_p99_seconds') * 1000,
     };
   }
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { createMemoryGate } from './memory-gate.ts';
+import { createGate } from './gate.ts';
 
 /** Work that ends when the test says so, and tells when it began. */
 function controlled(order: string[], name: string) {
@@ -16,7 +16,7 @@ const never = new AbortController().signal;
 const turn = async () => await new Promise((resolve) => setImmediate(resolve));
 
 test('work runs at once while it fits the budget, and in the order of its coming when it does not', async () => {
-  const gate = createMemoryGate(100);
+  const gate = createGate(100);
   const order: string[] = [];
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => controlled(order, name));
   const runs = [
@@ -35,14 +35,14 @@ test('work runs at once while it fits the budget, and in the order of its coming
   expect(await Promise.all(runs)).toEqual(['a', 'b', 'c', 'd']);
 });
 
-test('work that fails gives its memory back', async () => {
-  const gate = createMemoryGate(10);
+test('work that fails gives its share back', async () => {
+  const gate = createGate(10);
   await expect(gate.run(10, never, async () => await Promise.reject(new Error('broken')))).rejects.toThrow('broken');
   expect(await gate.run(10, never, async () => await Promise.resolve('next'))).toBe('next');
 });
 
 test('an abort takes work out of the queue, and lets what stood behind it go on', async () => {
-  const gate = createMemoryGate(10);
+  const gate = createGate(10);
   const order: string[] = [];
   const [first, second, third] = ['first', 'second', 'third'].map((name) => controlled(order, name));
   const abort = new AbortController();
@@ -59,5 +59,5 @@ test('an abort takes work out of the queue, and lets what stood behind it go on'
 });
 
 test('work that could never fit is refused instead of waiting for ever', async () => {
-  await expect(createMemoryGate(10).run(11, never, async () => await Promise.resolve())).rejects.toThrow(RangeError);
+  await expect(createGate(10).run(11, never, async () => await Promise.resolve())).rejects.toThrow(RangeError);
 });
