@@ -7,6 +7,7 @@ import {
   type HandlerResult,
   type Metrics,
   type ResultCache,
+  type SingleFlight,
 } from '@bunri/runtime';
 import type { GuidanceAnswer } from './guidance.ts';
 import { makeHandler } from './handler.ts';
@@ -72,7 +73,9 @@ export function memoryCache(): ResultCache {
 }
 
 /** Nobody else asks. */
-const alone = { run: async <R>(_key: string, _requestId: string, work: () => Promise<R>) => await work() };
+const alone: Pick<SingleFlight, 'run'> = {
+  run: async (_key, _requestId, look, work) => (await look()) ?? (await work()),
+};
 
 interface SetUp {
   /** What the models write, one after the other; the last for ever. */
@@ -122,7 +125,7 @@ export function setUp({ said = answer, fails, failsLater, rules = false, cache =
         call: { succeeded: async () => void breakers.push('ok'), failed: async () => void breakers.push('failed') },
       }),
     },
-    budget: { admit: async () => ({ settle: async () => {} }), pause: async () => {} },
+    budget: { admit: async () => ({ settle: async () => {}, giveBack: async () => {} }), pause: async () => {} },
     engine: {
       model,
       load: () => Promise.resolve(),

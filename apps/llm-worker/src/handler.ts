@@ -8,11 +8,13 @@ import {
   storeRequest,
   type answerModels,
   type Handler,
+  type HandlerResult,
   type ResultCache,
   type SingleFlight,
 } from '@bunri/runtime';
 import type { GuidanceAnswer } from './guidance.ts';
 import type { GuidanceTask, PromptVersion } from './prompt.ts';
+import { refusalsOf, type Refusal } from './refusals.ts';
 import { writeGuidance, type Link } from './write-guidance.ts';
 
 export interface GuidanceDeps extends ChainDeps {
@@ -43,20 +45,21 @@ export function makeHandler(deps: GuidanceDeps): Handler<'llm'> {
   return async (input, context) => {
     const answerKey = cacheKeys(input, promptVersion);
     const recall = async (link: Link) => await cache.get(cacheName, answerKey(link), stages.llm.output);
-    const keep = async (link: Link, output: Output) =>
-      await cache.set(cacheName, answerKey(link), { ...output, usage: nothingUsed });
+    const keep = (link: Link, output: Output) =>
+      void cache.set(cacheName, answerKey(link), { ...output, usage: nothingUsed });
     const chain = chainFor(input, deps);
     const rules = deps.rules && !input.request.replay;
-    const known = await recall(chain[0]);
-    const result = known
-      ? { output: known, cached: true }
-      : await flights.run(
-          answerKey(chain[0]),
-          input.request.id,
-          async () =>
-            await writeGuidance({ deps, chain, input, context, promptVersion, rules, recall, keep, answerKey }),
-        );
-    await keepRequest(deps, input, result.output);
+    let refused: Refusal | null = null;
+    const look = async (): Promise<HandlerResult<'llm'> | null> => {
+      const key = answerKey(chain[0]);
+      const [known, before] = await Promise.all([recall(chain[0]), refusalsOf(cache, input.request.id).find(key)]);
+      refused = before;
+      return known && { output: known, cached: true };
+    };
+    const writing = { deps, chain, input, context, promptVersion, rules, recall, keep, answerKey };
+    const write = async () => await writeGuidance({ ...writing, refused });
+    const result = await flights.run(answerKey(chain[0]), input.request.id, look, write);
+    keepRequest(deps, input, result.output);
     return result;
   };
 }
@@ -99,14 +102,14 @@ function cacheKeys({ request, preprocess, vision, rag }: Input, promptVersion: P
  * What the api may give to whoever asks the same: the first choices' answers alone, asked in the usual way. None of the local
  * model's, since the settings that the api knows do not tell one head of it from the next, and looking again costs nothing.
  */
-async function keepRequest(
+function keepRequest(
   { cache, answeredBy }: GuidanceDeps,
   { request, preprocess, vision, rag }: Input,
   llm: Output,
-): Promise<void> {
+): void {
   if (!mayKeepRequest(request) || vision.degraded || llm.degraded) return;
   if (vision.classification.engine.provider === localName) return;
   const { source, question, locale } = request;
   const parts = { sha256: source.sha256, question, locale, visionModel: answeredBy.vision, llmModel: answeredBy.llm };
-  await storeRequest(cache, parts, { preprocess, vision, rag, llm });
+  void storeRequest(cache, parts, { preprocess, vision, rag, llm });
 }

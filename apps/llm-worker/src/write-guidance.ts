@@ -30,7 +30,9 @@ export interface Writing {
   /** Whether guidance is made from the rules alone where no model may be asked, or none wrote what can be used. */
   readonly rules: boolean;
   readonly recall: (link: Link) => Promise<Output | null>;
-  readonly keep: (link: Link, output: Output) => Promise<void>;
+  /** What the first engine wrote for this request before; that it has no output yet is known, too. */
+  readonly refused: Refusal | null;
+  readonly keep: (link: Link, output: Output) => void;
   /** Under which an engine's answer is kept. */
   readonly answerKey: (link: Link) => string;
 }
@@ -101,6 +103,7 @@ function chainCall(writing: Writing, at: { startedAt: number; refusal?: Refusal;
     recall: async (link) => {
       // The first call has looked.
       if (link === at.link) return null;
+      if (link === writing.chain[0]) return writing.refused && { refusal: writing.refused, link };
       const known = await recall(link);
       if (known) return { output: known };
       const refused = await refusals.find(writing.answerKey(link));
@@ -134,7 +137,7 @@ async function judge(writing: Writing, said: Said, link: Link, before: Refusal |
   const usage = addUsage(before?.usage ?? nothingUsed, said.usage);
   if (problems.length === 0) {
     const output = { guidance, engine: { ...said.engine, prompt_version: promptVersion }, usage, droppedSteps };
-    await writing.keep(link, output);
+    writing.keep(link, output);
     return { output };
   }
   const codes = [...new Set(problems.map(({ code }) => code))];

@@ -4,6 +4,7 @@ import {
   imageChanged,
   objectKeys,
   PermanentError,
+  releaseBytes,
   sha256,
   TransientError,
   type Handler,
@@ -67,11 +68,12 @@ export function makeHandler(deps: PreprocessDeps): Handler<'preprocess'> {
     if (known) return { output: known, cached: true };
 
     const { bytes, width, height } = await normalise(file, signal);
+    releaseBytes(file);
     const hash = sha256(bytes);
     const output: Output = { sha256: hash, key: objectKeys.image(hash), width, height, sizeBytes: bytes.length };
     // Without a look whether it is there: it seldom is, and the same bytes under the same key do no harm.
     await storage.put(output.key, bytes, 'image/jpeg', signal, { sha256: hash });
-    await cache.set(cacheName, `${normaliseVersion}:${fileSha256}`, output, { image: hash });
+    void cache.set(cacheName, `${normaliseVersion}:${fileSha256}`, output, { image: hash });
     return { output, cached: false };
   };
 }

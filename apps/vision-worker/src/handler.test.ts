@@ -10,6 +10,7 @@ import {
   promptVersions,
   type HandlerContext,
   type ResultCache,
+  type SingleFlight,
 } from '@bunri/runtime';
 import type { VisionAnswer } from './classify.ts';
 import { makeHandler } from './handler.ts';
@@ -84,7 +85,9 @@ function memoryCache(): ResultCache {
 }
 
 /** Nobody else asks. */
-const alone = { run: async <R>(_key: string, _requestId: string, work: () => Promise<R>) => await work() };
+const alone: Pick<SingleFlight, 'run'> = {
+  run: async (_key, _requestId, look, work) => (await look()) ?? (await work()),
+};
 
 interface SetUp {
   readonly said?: VisionAnswer;
@@ -107,7 +110,7 @@ function setUp({ said = answer, stored = image, fails, stage = 'vision', local =
     breaker: {
       admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
-    budget: { admit: async () => ({ settle: async () => {} }), pause: async () => {} },
+    budget: { admit: async () => ({ settle: async () => {}, giveBack: async () => {} }), pause: async () => {} },
     engine: {
       model,
       load: () => Promise.resolve(),

@@ -46,6 +46,7 @@ export interface VisionDeps extends ChainDeps {
 type Link = ChainLink<VisionTask, VisionAnswer>;
 type Input = StageInput<LookStage>;
 type Output = StageOutput<LookStage>;
+type Result = HandlerResult<LookStage>;
 
 const cacheName = 'vision';
 
@@ -62,12 +63,14 @@ export function makeHandler(deps: VisionDeps): Handler<LookStage> {
       return classification && { classification, usage: nothingUsed };
     };
     const chain = chainFor(input, deps);
-    const known = await recall(chain[0]);
-    if (known) return { output: known, cached: true };
-    const keep = async (link: Link, classification: Classification) =>
-      await cache.set(cacheName, keyOf(link), classification, { image: input.preprocess.sha256 });
+    const known = async (): Promise<Result | null> => {
+      const output = await recall(chain[0]);
+      return output && { output, cached: true };
+    };
+    const keep = (link: Link, classification: Classification) =>
+      void cache.set(cacheName, keyOf(link), classification, { image: input.preprocess.sha256 });
     const work = async () => await look({ deps, chain, input, context, recall, keep });
-    return await flights.run(keyOf(chain[0]), input.request.id, work);
+    return await flights.run(keyOf(chain[0]), input.request.id, known, work);
   };
 }
 
@@ -99,10 +102,10 @@ interface Looking {
   readonly input: Input;
   readonly context: HandlerContext;
   readonly recall: (link: Link) => Promise<Output | null>;
-  readonly keep: (link: Link, classification: Classification) => Promise<void>;
+  readonly keep: (link: Link, classification: Classification) => void;
 }
 
-async function look({ deps, chain, input, context, recall, keep }: Looking): Promise<HandlerResult<LookStage>> {
+async function look({ deps, chain, input, context, recall, keep }: Looking): Promise<Result> {
   const { signal, log, lastAttempt } = context;
   const { owner, question, locale, createdAt, deadlineAt, replay } = input.request;
   const { output, degraded, cached } = await callChain<VisionTask, VisionAnswer, Output>(
@@ -116,7 +119,8 @@ async function look({ deps, chain, input, context, recall, keep }: Looking): Pro
       signal,
       log,
       mayHold: replay === undefined,
-      recall,
+      // The first has been looked for with the lease.
+      recall: async (link) => (link === chain[0] ? null : await recall(link)),
       task: async () => ({ image: await readImage(deps, input, signal), question, locale }),
       accept: async (said, link) => {
         // The local model is asked without a prompt.
@@ -124,7 +128,7 @@ async function look({ deps, chain, input, context, recall, keep }: Looking): Pro
         const engine = { ...said.engine, ...(isAsked && { prompt_version: promptVersions.vision }) };
         const classification = classify(said.value, locale, engine);
         // Before anything else can go wrong: a run that repeats this one after a crash must not pay again.
-        await keep(link, classification);
+        keep(link, classification);
         return { classification, usage: said.usage };
       },
     },

@@ -75,7 +75,7 @@ function remote(fails: Error): Link {
     breaker: {
       admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
-    budget: { admit: async () => ({ settle: async () => {} }), pause: async () => {} },
+    budget: { admit: async () => ({ settle: async () => {}, giveBack: async () => {} }), pause: async () => {} },
     engine: {
       model: 'gpt-5',
       load: async () => {},
@@ -100,7 +100,7 @@ function setUp(chain: Chain<VisionTask, VisionAnswer>) {
     models: { chain, forModel: () => chain[0] },
     storage: { getBytes: () => Promise.resolve(image) },
     cache,
-    flights: { run: async (_key, _id, work) => await work() },
+    flights: { run: async (_key, _id, look, work) => (await look()) ?? (await work()) },
     spending: {
       reserve: ({ usd }) => {
         reserved.push(usd);

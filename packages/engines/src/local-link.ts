@@ -19,6 +19,9 @@ export function localLink<Task, Value>(engine: InferenceEngine<Task, Value>, ide
       admit: async () =>
         await Promise.resolve({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
-    budget: { admit: async () => await Promise.resolve({ settle: async () => {} }), pause: async () => {} },
+    budget: {
+      admit: async () => await Promise.resolve({ settle: async () => {}, giveBack: async () => {} }),
+      pause: async () => {},
+    },
   };
 }

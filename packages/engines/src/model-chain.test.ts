@@ -80,6 +80,7 @@ function setUp(behaviours: Record<string, Behaviour>, refusal?: Error, clock = {
             ? Promise.reject(behaviour.budget)
             : Promise.resolve({
                 settle: (used: number | null) => Promise.resolve(void done.push(`${model} used ${used}`)),
+                giveBack: () => Promise.resolve(void done.push(`${model} gives back`)),
               }),
         pause: (ms) => Promise.resolve(void done.push(`${model} pauses ${ms}`)),
       },
@@ -304,6 +305,9 @@ test('a cap that is reached goes on without a call; where nothing is left, the r
   await expect(chain.call()).rejects.toMatchObject({ name: 'PermanentError', code: 'spending_cap_reached' });
   expect(await chain.call({ lastResort: () => 'rules' })).toMatchObject({ degraded: 'spending_cap_reached' });
   expect(chain.calls()).toEqual([]);
+  // What its calls would have used is there for others.
+  expect(chain.done).toContain('first gives back');
+  expect(chain.done).toContain('second gives back');
 });
 
 test('what a fallback has answered before is not paid for again, and still is degraded', async () => {

@@ -137,7 +137,7 @@ async function ask<Task, Value, Output>(
   const signal = timeMs === undefined ? call.signal : AbortSignal.any([call.signal, outOfTime.signal]);
   try {
     const output = await pay(link, { ...call, signal }, deps);
-    await answer.call.succeeded();
+    void answer.call.succeeded();
     return { output };
   } catch (error) {
     const isLate = outOfTime.signal.aborted && !call.signal.aborted;
@@ -173,13 +173,19 @@ async function pay<Task, Value, Output>(
   const expected = link.expect(task);
   const most = { ...expected, output: expected.mostOutput };
   const usd = link.isFree || simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
-  const reservation = await spending.reserve({ owner, stage, usd });
-  const admitted = await budget
-    .admit({ tokens: expected.input + expected.output, signal })
-    .catch(async (error: unknown) => {
-      await reservation.settle(nothingUsed);
-      throw error;
-    });
+  const [reserved, room] = await Promise.allSettled([
+    spending.reserve({ owner, stage, usd }),
+    budget.admit({ tokens: expected.input + expected.output, signal }),
+  ]);
+  if (reserved.status === 'rejected') {
+    if (room.status === 'fulfilled') await room.value.giveBack();
+    throw reserved.reason;
+  }
+  if (room.status === 'rejected') {
+    await reserved.value.settle(nothingUsed);
+    throw room.reason;
+  }
+  const [reservation, admitted] = [reserved.value, room.value];
   let usage: Usage | undefined;
   let told: Prediction<Value>['told'];
   try {
@@ -197,7 +203,9 @@ async function pay<Task, Value, Output>(
     throw error;
   } finally {
     const tokens = usage ? usage.input_tokens + usage.output_tokens : null;
-    await Promise.all([reservation.settle(usage), admitted.settle(tokens, told)]);
+    // Neither rejects, and nobody has to wait for them: what comes of the call is sent behind them.
+    void reservation.settle(usage);
+    void admitted.settle(tokens, told);
   }
 }
 

@@ -1,9 +1,11 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
 import { z } from 'zod';
+import { bodyOf, fetchByNode, readText } from './model-http.ts';
 import { requestBody, type StructuredCall } from './model-request.ts';
 import { callModel, createOpenAiClient } from './openai-responses.ts';
 import { strictFormat } from './strict-schema.ts';
@@ -265,4 +267,28 @@ test('an error without a name in a stream is told by its code', async () => {
     res.writeHead(200, { 'content-type': 'text/event-stream' }).end(`data: ${event}\n\n`);
   });
   await expect(ask(baseUrl, () => {})).rejects.toMatchObject({ code: 'model_quota_exhausted' });
+});
+
+test('a body arrives whole, and its memory is given back before the answer comes', async () => {
+  const arrived = Promise.withResolvers<Buffer>();
+  const answering = Promise.withResolvers<void>();
+  const server = createServer((req, res) => {
+    arrived.resolve(buffer(req));
+    void answering.promise.then(() => res.end('heard'));
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  closers.push(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const body = Buffer.allocUnsafeSlow(3_000_000).fill('photo');
+  const sent = Buffer.from(body);
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const answer = fetchByNode(url, { method: 'POST', body });
+  expect(sent.equals(await arrived.promise)).toBe(true);
+  expect(body).toHaveLength(0);
+  answering.resolve();
+  expect(await readText(bodyOf(await answer))).toBe('heard');
 });

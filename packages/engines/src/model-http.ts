@@ -1,6 +1,7 @@
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
+import { releaseBytes } from '@bunri/runtime';
 import { connectionFailed, invalidOutput } from './model-errors.ts';
 
 /** Far more than any answer has, though the API repeats the prompt in it. */
@@ -21,7 +22,7 @@ class Answer extends Response {
 
 /**
  * The `fetch` for OpenAI's SDK: a body of bytes goes by Node's own client over connections that are kept for the next
- * calls, and no redirect is followed. The body of a 2xx answer is left to `bodyOf`: read through the streams of the global
+ * calls, and no redirect is followed. They are gone once they are sent. The body of a 2xx answer is left to `bodyOf`: read through the streams of the global
  * `fetch`, a streamed answer costs twice the processor time. Other answers come with theirs.
  *
  * @throws TransientError `model_unavailable` when the connection fails, an AbortError once the signal is aborted.
@@ -56,7 +57,7 @@ async function send(url: URL, { method = 'GET', headers, body, signal }: Request
     const call = request(options, resolve);
     // Stays on: a request that is destroyed later says so once more.
     call.on('error', (error) => reject(error.name === 'AbortError' ? error : connectionFailed()));
-    call.end(body);
+    call.end(body, () => releaseBytes(body));
   });
 }
 

@@ -40,7 +40,8 @@ export function requestBody(call: StructuredCall<unknown>, asking: Asking): Buff
   const url = JSON.stringify(`data:${mediaType};base64,`).slice(0, -1);
   const middle = Buffer.from(`${said},{"type":"input_image","detail":"${detail}","image_url":${url}`);
   const base64 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
-  const body = Buffer.allocUnsafe(head.length + middle.length + base64.length + tail.length);
+  // With a buffer of its own, whose memory can be given back.
+  const body = Buffer.allocUnsafeSlow(head.length + middle.length + base64.length + tail.length);
   let end = head.copy(body);
   end += middle.copy(body, end);
   end += body.write(base64, end, 'latin1');

@@ -12,6 +12,20 @@ const entrySchema = z.object({ storedAt: z.int(), value: z.unknown() });
 
 const defaultRetentionMs = 24 * 3600 * 1000;
 
+/**
+ * KEYS 1 entry, 2 index, 3 what is made of the picture, if any. ARGV 1 entry, 2 retention ms, 3 time, 4 the negative time
+ * up to which the picture's results are forgotten, 5 the negative time, 6 member. Of a picture that is asked about for ever
+ * only what may still be reused is remembered.
+ */
+const keepScript = `
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[3], KEYS[1])
+if KEYS[3] then
+  redis.call('ZREMRANGEBYSCORE', KEYS[3], ARGV[4], 0)
+  redis.call('ZADD', KEYS[3], ARGV[5], ARGV[6])
+  redis.call('PEXPIRE', KEYS[3], ARGV[2], 'NX')
+end`;
+
 /** A cache key from everything that decides the result; the order of the parts matters. */
 export function cacheKey(parts: readonly unknown[]): string {
   return sha256(JSON.stringify(parts));
@@ -39,6 +53,10 @@ export function createResultCache(options: {
 }) {
   const { redis, prefix, metrics, log, retentionMs = defaultRetentionMs, now = Date.now } = options;
   const keys = createKeys(prefix);
+  redis.defineCommand('bunri_keepResult', { lua: keepScript });
+  const scripts = redis as unknown as {
+    bunri_keepResult(numberOfKeys: number, ...args: (string | number)[]): Promise<null>;
+  };
 
   return {
     async get<Schema extends z.ZodType>(name: string, key: string, schema: Schema): Promise<z.infer<Schema> | null> {
@@ -53,26 +71,20 @@ export function createResultCache(options: {
     /**
      * Never rejects: what is to be kept has been paid for, and goes on into the record whether Redis has room for a copy or
      * not. A copy that was refused is counted and logged. With `image`, the hash of the picture that it was made of, it goes
-     * with that picture when a client has it deleted.
+     * with that picture when a client has it deleted. Need not be waited for: whatever the same client sends afterwards is
+     * behind it.
      */
     async set(name: string, key: string, value: unknown, { image }: { image?: string } = {}): Promise<void> {
-      const redisKey = keys.cache(name, key);
       const storedAt = now();
-      const transaction = redis
-        .multi()
-        .set(redisKey, JSON.stringify({ storedAt, value }), 'PX', retentionMs)
-        .zadd(keys.cacheIndex, storedAt, redisKey);
-      if (image) {
-        const made = keys.image(image);
-        // Of a picture that is asked about for ever only what may still be reused is remembered.
-        transaction.zremrangebyscore(made, -(storedAt - retentionMs), 0);
-        transaction.zadd(made, -storedAt, resultMember(name, key)).pexpire(made, retentionMs, 'NX');
+      const places = [keys.cache(name, key), keys.cacheIndex, ...(image ? [keys.image(image)] : [])];
+      const made = image ? [-(storedAt - retentionMs), -storedAt, resultMember(name, key)] : [];
+      const entry = JSON.stringify({ storedAt, value });
+      try {
+        await scripts.bunri_keepResult(places.length, ...places, entry, retentionMs, storedAt, ...made);
+      } catch (error) {
+        metrics?.cacheRefusals.inc({ cache: name });
+        log?.warn('a result could not be kept for reuse', { cache: name, error });
       }
-      const replies = await transaction.exec().catch((error: unknown) => [[error]] as const);
-      const refused = replies?.find(([error]) => error !== null);
-      if (!refused) return;
-      metrics?.cacheRefusals.inc({ cache: name });
-      log?.warn('a result could not be kept for reuse', { cache: name, error: refused[0] });
     },
 
     /** Removes entries stored at or before `time`, and what Redis itself has already expired. @returns how many. */

@@ -39,6 +39,7 @@ export * from './record-outcomes.ts';
 export * from './record-reads.ts';
 export * from './redis.ts';
 export * from './request-cache.ts';
+export * from './release-bytes.ts';
 export * from './replay.ts';
 export * from './replay-diff.ts';
 export * from './sha256.ts';

@@ -228,6 +228,19 @@ test('who is aborted while waiting gives back what it took, and ends with the re
   expect(await budget.left('tokens', 0)).toBeGreaterThanOrEqual(tokens);
 });
 
+test('a call that is not made gives all back, once, and counts as settled', async () => {
+  const limit = 1_200;
+  const budget = budgetOf({ requestsPerMinute: limit, tokensPerMinute: 120_000 });
+  const before = await budget.left('tokens');
+  const since = performance.now();
+  const call = await budget.ask(5_000);
+  await call.giveBack();
+  await call.giveBack();
+  await call.settle(7_000);
+  const after = await budget.left('tokens');
+  expect(offBy(after, before - 1, { limit: 120_000, since })).toBeCloseTo(0);
+});
+
 test('a signal that is aborted already takes nothing', async () => {
   const budget = budgetOf({ requestsPerMinute: 60 });
   const reason = new Error('too late');

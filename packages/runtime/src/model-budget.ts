@@ -30,6 +30,8 @@ export interface AdmittedCall {
    * next one makes up for it.
    */
   settle(tokens: number | null, told?: ToldLimits): Promise<void>;
+  /** In place of `settle`, for a call that is not made after all. Never rejects. */
+  giveBack(): Promise<void>;
 }
 
 export interface ModelBudget {
@@ -115,13 +117,19 @@ export function createModelBudget(options: ModelBudgetOptions): ModelBudget {
         metrics.modelBudgetRefusals.inc({ model, reason: answer.outcome });
         throw new RateLimitedError(answer.waitMs, `The budget of ${model} is used up for now.`);
       }
+      const giveBack = async () => await orCount('give_back', scripts.giveBack(key, ...configured, tokens));
       if (answer.waitMs > 0) await waitInPlace(answer.waitMs, signal);
       if (signal.aborted) {
-        await orCount('give_back', scripts.giveBack(key, ...configured, tokens));
+        await giveBack();
         signal.throwIfAborted();
       }
       let isSettled = false;
       return {
+        async giveBack() {
+          if (isSettled) return;
+          isSettled = true;
+          await giveBack();
+        },
         async settle(used, told) {
           if (isSettled) return;
           isSettled = true;

@@ -5,6 +5,8 @@ import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 
 afterEach(closePipelines);
 
+const nothing = async () => await Promise.resolve(null);
+
 test('the same work in flight is done once, and whoever waits for it holds no slot and spends no attempt', async () => {
   const asked = Promise.withResolvers<void>();
   let calls = 0;
@@ -19,11 +21,7 @@ test('the same work in flight is done once, and whoever waits for it holds no sl
         await pipeline.cache.set('vision', 'same photo', outputs.vision);
         return outputs.vision;
       };
-      const known = await recall();
-      const requestId = jobId.replace('-vision', '');
-      return (
-        known ?? (await pipeline.flights.run('same photo', requestId, async () => (await recall()) ?? (await work())))
-      );
+      return await pipeline.flights.run('same photo', jobId.replace('-vision', ''), recall, work);
     },
   });
   const ids = await Promise.all(Array.from({ length: 30 }, async () => await pipeline.submit()));
@@ -47,17 +45,42 @@ async function withOpen(...ids: string[]) {
 test('work whose worker died is taken again by the same request, and by others only when it has ended', async () => {
   const { flights } = await withOpen('req_a', 'req_b', 'req_c');
   const inFlight = Promise.withResolvers<string>();
-  const first = flights.run('key', 'req_a', async () => await inFlight.promise);
-  await expect(flights.run('key', 'req_b', async () => await Promise.resolve('b'))).rejects.toThrow(SharedWorkError);
-  expect(await flights.run('key', 'req_a', async () => await Promise.resolve('again'))).toBe('again');
+  const first = flights.run('key', 'req_a', nothing, async () => await inFlight.promise);
+  await expect(flights.run('key', 'req_b', nothing, async () => await Promise.resolve('b'))).rejects.toThrow(
+    SharedWorkError,
+  );
+  expect(await flights.run('key', 'req_a', nothing, async () => await Promise.resolve('again'))).toBe('again');
   // The later run has ended the lease; what the earlier one does at its end must not touch the next holder's.
   const next = Promise.withResolvers<string>();
-  const other = flights.run('key', 'req_b', async () => await next.promise);
+  const other = flights.run('key', 'req_b', nothing, async () => await next.promise);
   inFlight.resolve('late');
   expect(await first).toBe('late');
-  await expect(flights.run('key', 'req_c', async () => await Promise.resolve('c'))).rejects.toThrow(SharedWorkError);
+  await expect(flights.run('key', 'req_c', nothing, async () => await Promise.resolve('c'))).rejects.toThrow(
+    SharedWorkError,
+  );
   next.resolve('b');
   expect(await other).toBe('b');
+});
+
+test('what is known already is found with the lease, not before it, and is held by nobody', async () => {
+  const { flights, redis, records } = await withOpen('req_a', 'req_b');
+  const lease = records.keys.lease('vision', 'key');
+  const known = async () => ((await redis.exists(lease)) === 1 ? 'known' : 'too early');
+  const work = async () => await Promise.reject(new Error('paid'));
+  expect(await flights.run('key', 'req_a', known, work)).toBe('known');
+  const inFlight = Promise.withResolvers<string>();
+  const other = flights.run('key', 'req_b', nothing, async () => await inFlight.promise);
+  expect(await flights.run('key', 'req_a', known, work)).toBe('known');
+  inFlight.resolve('b');
+  expect(await other).toBe('b');
+});
+
+test('a look that fails is no reason to pay, and leaves the work free', async () => {
+  const { flights } = await withOpen('req_a', 'req_b');
+  const broken = async () => await Promise.reject(new Error('no look'));
+  const work = async () => await Promise.resolve('paid');
+  await expect(flights.run('key', 'req_a', broken, work)).rejects.toThrow('no look');
+  expect(await flights.run('key', 'req_b', nothing, work)).toBe('paid');
 });
 
 test('nothing is paid for a request that was canceled, or whose store came back empty', async () => {
@@ -65,22 +88,24 @@ test('nothing is paid for a request that was canceled, or whose store came back 
   await redis.hset(records.keys.record('req_a'), 'status', 'canceled');
   await redis.del(records.keys.record('req_b'));
   for (const id of ['req_a', 'req_b']) {
-    const paid = flights.run('key', id, async () => await Promise.reject(new Error('paid')));
+    const paid = flights.run('key', id, nothing, async () => await Promise.reject(new Error('paid')));
     await expect(paid).rejects.toEqual(new StageAbort('closed'));
   }
 });
 
 test('work that failed is free for the next', async () => {
   const { flights } = await withOpen('req_a', 'req_b');
-  await expect(flights.run('key', 'req_a', async () => await Promise.reject(new Error('no')))).rejects.toThrow('no');
-  expect(await flights.run('key', 'req_b', async () => await Promise.resolve('yes'))).toBe('yes');
+  await expect(flights.run('key', 'req_a', nothing, async () => await Promise.reject(new Error('no')))).rejects.toThrow(
+    'no',
+  );
+  expect(await flights.run('key', 'req_b', nothing, async () => await Promise.resolve('yes'))).toBe('yes');
 });
 
 test('without a lease nothing is paid for, and the job waits without an attempt until there is one', async () => {
   let calls = 0;
   const pipeline = await startPipeline({
     vision: async ({ jobId }) =>
-      await pipeline.flights.run('key', jobId.replace('-vision', ''), async () => {
+      await pipeline.flights.run('key', jobId.replace('-vision', ''), nothing, async () => {
         calls += 1;
         return await Promise.resolve(outputs.vision);
       }),

@@ -43,10 +43,15 @@ const longestWaitMs = 3_000;
 export interface SingleFlight {
   /**
    * Does the work unless another request is doing the same: then it throws `SharedWorkError`, and the job waits without a
-   * slot until the other's result is in the cache. Look there before, so that those who are woken do not queue for the lease,
-   * and once more in `work`: the result may have come in between.
+   * slot until the other's result is in the cache. `look` gives the result that is there already, or null. It is called
+   * while the lease is taken, and whatever it sends by the same client comes behind: what a holder before has kept is found.
    */
-  run<Result>(key: string, requestId: string, work: () => Promise<Result>): Promise<Result>;
+  run<Result>(
+    key: string,
+    requestId: string,
+    look: () => Promise<Result | null>,
+    work: () => Promise<Result>,
+  ): Promise<Result>;
   close(): Promise<void>;
 }
 
@@ -82,30 +87,45 @@ export function createSingleFlight(options: {
     if (job && (await job.isDelayed())) await job.promote();
   }
 
+  const ending = new Set<Promise<void>>();
+
+  /** Ends a lease that this run holds, and wakes who waited for it. Nobody has to wait for that. */
+  function end(names: readonly [lease: string, waiters: string], requestId: string, token: number): void {
+    const ended = async () => {
+      // A lease that cannot be ended runs out by itself; what was paid for must not be lost with it.
+      const waiters = await scripts.bunri_endLease(...names, requestId, token).catch((): string[] => []);
+      await Promise.allSettled(waiters.map(wake));
+    };
+    const running = ended().finally(() => ending.delete(running));
+    ending.add(running);
+  }
+
   return {
-    async run(key, requestId, work) {
+    async run(key, requestId, look, work) {
       const names = [keys.lease(stage, key), keys.leaseWaiters(stage, key)] as const;
-      const token = await scripts
+      const taking = scripts
         .bunri_takeLease(...names, keys.record(requestId), requestId, ttlMs, stageJobId(requestId, stage))
         .catch((error: unknown) => {
           // Nothing is paid for yet, and without the lease it might be twice: the job goes back unharmed.
           throw new StoreUnavailable('the lease could not be taken', { cause: error });
         });
+      const [taken, looked] = await Promise.allSettled([taking, look()]);
+      if (taken.status === 'rejected') throw taken.reason;
+      const token = taken.value;
       if (token === null) throw new StageAbort('closed');
-      if (token <= 0) {
-        metrics.sharedWork.inc({ stage, role: 'waited' });
-        throw new SharedWorkError(Math.min(longestWaitMs, Math.max(1, -token)));
-      }
-      metrics.sharedWork.inc({ stage, role: 'led' });
+      const isHolder = token > 0;
       try {
+        if (looked.status === 'rejected') throw looked.reason;
+        if (looked.value !== null) return looked.value;
+        metrics.sharedWork.inc({ stage, role: isHolder ? 'led' : 'waited' });
+        if (!isHolder) throw new SharedWorkError(Math.min(longestWaitMs, Math.max(1, -token)));
         return await work();
       } finally {
-        // A lease that cannot be ended runs out by itself; what was paid for must not be lost with it.
-        const waiters = await scripts.bunri_endLease(...names, requestId, token).catch((): string[] => []);
-        await Promise.allSettled(waiters.map(wake));
+        if (isHolder) end(names, requestId, token);
       }
     },
     async close() {
+      await Promise.all(ending);
       await queue.close();
     },
   };
