@@ -15,6 +15,7 @@ import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { oncePerMessage } from './once-per-message.ts';
 import type { ProcessLife } from './process.ts';
+import { quietMarkers } from './quiet-markers.ts';
 import type { RecordStore } from './records.ts';
 import { runStage, type Handler, type RunEnd } from './stage-run.ts';
 import { isSibling } from './stage-input.ts';
@@ -126,6 +127,7 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   }
 
   await worker.waitUntilReady();
+  quietMarkers(redis);
   metrics.stageSlots.set({ stage }, concurrency);
   const running = worker.run();
   running.catch((error: unknown) => {
