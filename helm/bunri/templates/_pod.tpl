@@ -54,7 +54,7 @@ spec:
             name: {{ include "bunri.name" . }}
       env:
         - name: NODE_OPTIONS
-          value: --max-old-space-size={{ include "bunri.heapMb" . }} --max-semi-space-size=4
+          value: --max-old-space-size={{ include "bunri.heapMb" . }} --max-semi-space-size=2
         {{- with .root.Values.trust.caSecret }}
         - name: NODE_EXTRA_CA_CERTS
           value: /etc/bunri/trust/ca.crt

@@ -42,7 +42,7 @@ async function start(...nodeArgs: string[]): Promise<{ stdout: string; stderr: s
 }
 
 test.each([
-  ['the flags of a pod', ['--max-old-space-size=160', '--max-semi-space-size=4']],
+  ['the flags of a pod', ['--max-old-space-size=160', '--max-semi-space-size=2']],
   ['source maps', ['--enable-source-maps']],
 ])('a bundle that was compiled beforehand starts with %s, and says nothing of it', async (_name, args) => {
   expect(await start(...args)).toEqual({ stdout: 'bundle.cjs', stderr: '' });

@@ -2,6 +2,7 @@ import { FlowProducer } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { v7 as uuid } from 'uuid';
 import { buildFlow, type FlowOrder } from '@bunri/queue-contracts';
+import { leanTransactions } from './lean-transactions.ts';
 
 /** A time-ordered id. */
 export function newRequestId(): string {
@@ -16,9 +17,16 @@ export interface FlowQueue {
 
 export function createFlowQueue({ redis, prefix }: { redis: Redis; prefix: string }): FlowQueue {
   let producer = new FlowProducer({ connection: redis, prefix });
+  let isLean = false;
   return {
     async add(order) {
       try {
+        if (!isLean) {
+          // By then its scripts are registered.
+          await producer.waitUntilReady();
+          leanTransactions(redis);
+          isLean = true;
+        }
         await producer.add(buildFlow(order));
       } catch (error) {
         // A producer whose first look at Redis failed never tries again by itself.
