@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { nothingUsed, stages, type FailureCode, type Usage } from '@bunri/queue-contracts';
+import { stages, type FailureCode, type Usage } from '@bunri/queue-contracts';
 import {
   createLogger,
   createMetrics,
@@ -308,14 +308,6 @@ test('a cap that is reached goes on without a call; where nothing is left, the r
   // What its calls would have used is there for others.
   expect(chain.done).toContain('first gives back');
   expect(chain.done).toContain('second gives back');
-});
-
-test('what was taken for a call that the breaker refuses is given back', async () => {
-  const chain = setUp({ first: blocked, second: {} });
-  await chain.call();
-  expect(chain.done[0]).toBe('first gives back');
-  expect(chain.reserved).toMatchObject([{ paid: nothingUsed }, { paid: { input_tokens: 1_000 } }]);
-  expect(chain.calls()).toEqual(['second']);
 });
 
 test('what a fallback has answered before is not paid for again, and still is degraded', async () => {

@@ -3,14 +3,10 @@ import {
   PermanentError,
   RateLimitedError,
   TransientError,
-  type AdmittedByBreaker,
-  type AdmittedCall,
-  type BreakerAnswer,
   type CircuitBreaker,
   type Logger,
   type Metrics,
   type ModelBudget,
-  type Reservation,
   type Spending,
 } from '@bunri/runtime';
 import type { InferenceEngine, Prediction } from './engine.ts';
@@ -134,26 +130,20 @@ async function ask<Task, Value, Output>(
   timeMs: number | undefined,
 ): Promise<{ output: Output } | Passed> {
   const { now = Date.now } = deps;
+  const answer = await link.breaker.admit();
+  if (!answer.admitted) return passedByBreaker(answer);
   const outOfTime = new AbortController();
   const timer = timeMs === undefined ? undefined : setTimeout(() => outOfTime.abort(), timeMs);
   const signal = timeMs === undefined ? call.signal : AbortSignal.any([call.signal, outOfTime.signal]);
-  let admitted: AdmittedByBreaker | undefined;
   try {
-    const task = await call.task();
-    const { answer, ...taken } = await enter(link, { ...call, signal }, task, deps);
-    if (!answer.admitted) {
-      await leave(taken);
-      return passedByBreaker(answer);
-    }
-    admitted = answer.call;
-    const output = await pay(link, { ...call, signal }, { task, ...(await bothOf(taken)) }, deps);
-    void admitted.succeeded();
+    const output = await pay(link, { ...call, signal }, deps);
+    void answer.call.succeeded();
     return { output };
   } catch (error) {
     const isLate = outOfTime.signal.aborted && !call.signal.aborted;
     // That a model needs longer than a short rest of time says nothing about it.
     const isTelling = !isLate || (timeMs ?? 0) >= tellingTimeMs;
-    await admitted?.failed(isTelling ? (isLate ? timedOut() : error) : undefined);
+    await answer.call.failed(isTelling ? (isLate ? timedOut() : error) : undefined);
     if (isLate) return passedFailed('model_timeout', timedOut());
     if (call.signal.aborted) throw error;
     const busy = passedBusy(error);
@@ -166,69 +156,36 @@ async function ask<Task, Value, Output>(
   }
 }
 
-/** What was taken for a call of the cap and of the budget, or why not. */
-interface Taken {
-  readonly reserved: PromiseSettledResult<Reservation>;
-  readonly room: PromiseSettledResult<AdmittedCall>;
-}
-
-/** Asks breaker, cap and budget at once, so that they are waited for once; what was taken in vain is given back. */
-async function enter<Task, Value>(
-  { engine, breaker, budget, isFree, expect }: ChainLink<Task, Value>,
-  { owner, stage, signal }: Pick<ChainCall<Task, Value, unknown>, 'owner' | 'stage' | 'signal'>,
-  task: Task,
-  { spending, prices }: ChainDeps,
-): Promise<Taken & { answer: BreakerAnswer }> {
-  const expected = expect(task);
-  const most = { ...expected, output: expected.mostOutput };
-  const usd = isFree || simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
-  const [answer, [reserved, room]] = await Promise.all([
-    breaker.admit(),
-    Promise.allSettled([
-      spending.reserve({ owner, stage, usd }),
-      budget.admit({ tokens: expected.input + expected.output, signal }),
-    ]),
-  ]);
-  return { answer, reserved, room };
-}
-
-async function leave({ reserved, room }: Taken): Promise<void> {
-  await Promise.all([
-    reserved.status === 'fulfilled' && reserved.value.settle(nothingUsed),
-    room.status === 'fulfilled' && room.value.giveBack(),
-  ]);
-}
-
-/** @throws why there is not both; then neither is kept. */
-async function bothOf(taken: Taken): Promise<{ reservation: Reservation; admitted: AdmittedCall }> {
-  const { reserved, room } = taken;
-  if (reserved.status === 'fulfilled' && room.status === 'fulfilled') {
-    return { reservation: reserved.value, admitted: room.value };
-  }
-  await leave(taken);
-  throw reserved.status === 'rejected' ? reserved.reason : (room as PromiseRejectedResult).reason;
-}
-
 /** Longer than answers take. */
 const tellingTimeMs = 15_000;
 
 /** Engines whose answers said that they are simulated. A process only knows once it has had an answer. */
 const simulated = new WeakSet<object>();
 
-interface Entered<Task> {
-  readonly task: Task;
-  readonly reservation: Reservation;
-  readonly admitted: AdmittedCall;
-}
-
 async function pay<Task, Value, Output>(
   link: ChainLink<Task, Value>,
   call: ChainCall<Task, Value, Output>,
-  { task, reservation, admitted }: Entered<Task>,
-  { prices, metrics }: ChainDeps,
+  { spending, prices, metrics }: ChainDeps,
 ): Promise<Output> {
   const { engine, budget } = link;
-  const { signal, onText } = call;
+  const { signal, stage, owner, onText } = call;
+  const task = await call.task();
+  const expected = link.expect(task);
+  const most = { ...expected, output: expected.mostOutput };
+  const usd = link.isFree || simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
+  const [reserved, room] = await Promise.allSettled([
+    spending.reserve({ owner, stage, usd }),
+    budget.admit({ tokens: expected.input + expected.output, signal }),
+  ]);
+  if (reserved.status === 'rejected') {
+    if (room.status === 'fulfilled') await room.value.giveBack();
+    throw reserved.reason;
+  }
+  if (room.status === 'rejected') {
+    await reserved.value.settle(nothingUsed);
+    throw room.reason;
+  }
+  const [reservation, admitted] = [reserved.value, room.value];
   let usage: Usage | undefined;
   let told: Prediction<Value>['told'];
   try {
