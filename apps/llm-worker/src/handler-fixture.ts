@@ -74,7 +74,7 @@ export function memoryCache(): ResultCache {
 
 /** Nobody else asks. */
 const alone: Pick<SingleFlight, 'run'> = {
-  run: async (_key, _requestId, look, work) => (await look()) ?? (await work()),
+  run: async (_key, _requestId, look, work) => (await look()) ?? (await work(() => undefined)),
 };
 
 interface SetUp {

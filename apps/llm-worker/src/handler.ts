@@ -45,8 +45,6 @@ export function makeHandler(deps: GuidanceDeps): Handler<'llm'> {
   return async (input, context) => {
     const answerKey = cacheKeys(input, promptVersion);
     const recall = async (link: Link) => await cache.get(cacheName, answerKey(link), stages.llm.output);
-    const keep = (link: Link, output: Output) =>
-      void cache.set(cacheName, answerKey(link), { ...output, usage: nothingUsed });
     const chain = chainFor(input, deps);
     const rules = deps.rules && !input.request.replay;
     let refused: Refusal | null = null;
@@ -56,9 +54,12 @@ export function makeHandler(deps: GuidanceDeps): Handler<'llm'> {
       refused = before;
       return known && { output: known, cached: true };
     };
-    const writing = { deps, chain, input, context, promptVersion, rules, recall, keep, answerKey };
-    const write = async () => await writeGuidance({ ...writing, refused });
-    const result = await flights.run(answerKey(chain[0]), input.request.id, look, write);
+    const writing = { deps, chain, input, context, promptVersion, rules, recall, answerKey };
+    const result = await flights.run(answerKey(chain[0]), input.request.id, look, async (until) => {
+      const keep = (link: Link, output: Output) =>
+        until(cache.set(cacheName, answerKey(link), { ...output, usage: nothingUsed }));
+      return await writeGuidance({ ...writing, refused, keep });
+    });
     keepRequest(deps, input, result.output);
     return result;
   };

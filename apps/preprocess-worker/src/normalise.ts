@@ -17,13 +17,15 @@ export type Normalise = (file: Buffer, signal: AbortSignal) => Promise<Normalise
 export interface NormaliserOptions {
   /** Bounds the decoders of all calls together. */
   readonly decodeMemoryBytes: number;
-  /** Pictures whose pixels are worked on at once, beside one that is heavy; as many as there are cores unless given. */
+  /** Pictures whose pixels are worked on at once, beside those that are heavy; as many as there are cores unless given. */
   readonly decodeConcurrency?: number | undefined;
 }
 
 const maxSidePx = 1024;
 /** A picture whose decoder holds more than this may take seconds: it waits for its like alone, so that others pass it by. */
 const heavyBytes = 64 * 2 ** 20;
+/** Memory for each of those that are worked on at once. */
+const heavyShareBytes = 256 * 2 ** 20;
 /** Under the stage's own time-out, so that a decoder does not go on for a run that nobody waits for. */
 const decodeTimeoutS = 20;
 
@@ -50,7 +52,8 @@ export function createNormaliser({
   decodeConcurrency = availableParallelism(),
 }: NormaliserOptions): Normalise {
   const memory = createGate(decodeMemoryBytes);
-  const [ordinary, heavy] = [createGate(decodeConcurrency), createGate(1)];
+  const heavyAtOnce = Math.max(1, Math.min(decodeConcurrency, Math.floor(decodeMemoryBytes / heavyShareBytes)));
+  const [ordinary, heavy] = [createGate(decodeConcurrency), createGate(heavyAtOnce)];
   return async (file, signal) => {
     if (file.length === 0) throw new PermanentError('image_empty', 'The image has no bytes. Send it again.');
     const kind = judgeType(detectImageType(file));

@@ -86,7 +86,7 @@ function memoryCache(): ResultCache {
 
 /** Nobody else asks. */
 const alone: Pick<SingleFlight, 'run'> = {
-  run: async (_key, _requestId, look, work) => (await look()) ?? (await work()),
+  run: async (_key, _requestId, look, work) => (await look()) ?? (await work(() => undefined)),
 };
 
 interface SetUp {

@@ -67,10 +67,12 @@ export function makeHandler(deps: VisionDeps): Handler<LookStage> {
       const output = await recall(chain[0]);
       return output && { output, cached: true };
     };
-    const keep = (link: Link, classification: Classification) =>
-      void cache.set(cacheName, keyOf(link), classification, { image: input.preprocess.sha256 });
-    const work = async () => await look({ deps, chain, input, context, recall, keep });
-    return await flights.run(keyOf(chain[0]), input.request.id, known, work);
+    const image = input.preprocess.sha256;
+    return await flights.run(keyOf(chain[0]), input.request.id, known, async (until) => {
+      const keep = (link: Link, classification: Classification) =>
+        until(cache.set(cacheName, keyOf(link), classification, { image }));
+      return await look({ deps, chain, input, context, recall, keep });
+    });
   };
 }
 

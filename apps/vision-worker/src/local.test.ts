@@ -100,7 +100,7 @@ function setUp(chain: Chain<VisionTask, VisionAnswer>) {
     models: { chain, forModel: () => chain[0] },
     storage: { getBytes: () => Promise.resolve(image) },
     cache,
-    flights: { run: async (_key, _id, look, work) => (await look()) ?? (await work()) },
+    flights: { run: async (_key, _id, look, work) => (await look()) ?? (await work(() => undefined)) },
     spending: {
       reserve: ({ usd }) => {
         reserved.push(usd);

@@ -20,7 +20,7 @@ const defaultRetentionMs = 24 * 3600 * 1000;
 const keepScript = `
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], KEYS[1])
-if KEYS[3] then
+if ARGV[6] then
   redis.call('ZREMRANGEBYSCORE', KEYS[3], ARGV[4], 0)
   redis.call('ZADD', KEYS[3], ARGV[5], ARGV[6])
   redis.call('PEXPIRE', KEYS[3], ARGV[2], 'NX')

@@ -1,11 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import { startRedisCluster, type ClusterNode, type EmbeddedRedisCluster } from '@bunri/testkit';
+import * as z from 'zod';
+import { createResultCache } from './cache.ts';
 import { newRequestId } from './enqueue.ts';
 import { createLogger } from './log.ts';
+import { createMetrics } from './metrics.ts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 import { createRecordStore } from './records.ts';
 import { answers, closeRedis, connectConsumer, connectProducer, connectSubscriber } from './redis.ts';
+import { sha256 } from './sha256.ts';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
 const prefix = '{bunri}';
@@ -54,6 +58,13 @@ describe('a client of a cluster', () => {
   test('works on the node that has its keys, whichever it was told of', async () => {
     const redis = open(connectConsumer);
     const { primary } = await pair();
+    const metrics = createMetrics({ app: 'test', processMetrics: false });
+    const cache = createResultCache({ redis, prefix, metrics });
+    for (const image of [{}, { image: sha256('photo') }]) {
+      await cache.set('answer', 'key', image, image);
+      expect(await cache.get('answer', 'key', z.unknown())).toEqual(image);
+    }
+    expect((await metrics.cacheRefusals.get()).values).toEqual([]);
     await redis.set(`${prefix}:a`, '1');
     expect(await primary.admin.get(`${prefix}:a`)).toBe('1');
     expect(await redis.info('server')).toContain(`tcp_port:${primary.port}\r`);

@@ -5,5 +5,5 @@
  * Does nothing where the bytes are a part of a buffer, as a small `Buffer` is one of a pool that it shares.
  */
 export function releaseBytes({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
+  if (byteLength > 0 && buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }

@@ -75,6 +75,28 @@ test('what is known already is found with the lease, not before it, and is held 
   expect(await other).toBe('b');
 });
 
+test('what is known already is given even where Redis gives no lease', async () => {
+  const { flights, redis, records } = await withOpen('req_a');
+  await redis.set(records.keys.lease('vision', 'key'), 'not a lease');
+  const known = async () => await Promise.resolve('known');
+  expect(await flights.run('key', 'req_a', known, async () => await Promise.resolve('paid'))).toBe('known');
+});
+
+test('a run does not wait for what it keeps, but its lease does', async () => {
+  const { flights } = await withOpen('req_a', 'req_b');
+  const keeping = Promise.withResolvers<void>();
+  const work = async (until: (kept: Promise<unknown>) => void) => {
+    until(keeping.promise);
+    return await Promise.resolve('paid');
+  };
+  expect(await flights.run('key', 'req_a', nothing, work)).toBe('paid');
+  const again = async () => await flights.run('key', 'req_b', nothing, async () => await Promise.resolve('again'));
+  await expect(again()).rejects.toThrow(SharedWorkError);
+  keeping.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await again()).toBe('again');
+});
+
 test('a look that fails is no reason to pay, and leaves the work free', async () => {
   const { flights } = await withOpen('req_a', 'req_b');
   const broken = async () => await Promise.reject(new Error('no look'));

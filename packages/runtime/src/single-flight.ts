@@ -45,12 +45,13 @@ export interface SingleFlight {
    * Does the work unless another request is doing the same: then it throws `SharedWorkError`, and the job waits without a
    * slot until the other's result is in the cache. `look` gives the result that is there already, or null. It is called
    * while the lease is taken, and whatever it sends by the same client comes behind: what a holder before has kept is found.
+   * The lease lasts until what `work` gives to `until` is done, though the run does not wait for that.
    */
   run<Result>(
     key: string,
     requestId: string,
     look: () => Promise<Result | null>,
-    work: () => Promise<Result>,
+    work: (until: (kept: Promise<unknown>) => void) => Promise<Result>,
   ): Promise<Result>;
   close(): Promise<void>;
 }
@@ -67,15 +68,8 @@ export function createSingleFlight(options: {
   const queue = new Queue(stages[stage].queue, { connection: redis, prefix });
   // Troubles of the connection are told where it was opened.
   queue.on('error', () => undefined);
-  redis.defineCommand('bunri_takeLease', { lua: takeLease, numberOfKeys: 3 });
   redis.defineCommand('bunri_endLease', { lua: endLease, numberOfKeys: 2 });
   const scripts = redis as unknown as {
-    bunri_takeLease(
-      lease: string,
-      waiters: string,
-      record: string,
-      ...args: (string | number)[]
-    ): Promise<number | null>;
     bunri_endLease(lease: string, waiters: string, ...args: (string | number)[]): Promise<string[]>;
   };
   // Longer than any run of the stage, so that a lease never ends under its holder.
@@ -90,8 +84,14 @@ export function createSingleFlight(options: {
   const ending = new Set<Promise<void>>();
 
   /** Ends a lease that this run holds, and wakes who waited for it. Nobody has to wait for that. */
-  function end(names: readonly [lease: string, waiters: string], requestId: string, token: number): void {
+  function end(
+    names: readonly [lease: string, waiters: string],
+    requestId: string,
+    token: number,
+    kept: readonly Promise<unknown>[],
+  ): void {
     const ended = async () => {
+      await Promise.allSettled(kept);
       // A lease that cannot be ended runs out by itself; what was paid for must not be lost with it.
       const waiters = await scripts.bunri_endLease(...names, requestId, token).catch((): string[] => []);
       await Promise.allSettled(waiters.map(wake));
@@ -103,25 +103,32 @@ export function createSingleFlight(options: {
   return {
     async run(key, requestId, look, work) {
       const names = [keys.lease(stage, key), keys.leaseWaiters(stage, key)] as const;
-      const taking = scripts
-        .bunri_takeLease(...names, keys.record(requestId), requestId, ttlMs, stageJobId(requestId, stage))
+      // In full, since a script by its hash may be unknown, and would be sent again behind the look.
+      const taking = redis
+        .eval(takeLease, 3, ...names, keys.record(requestId), requestId, ttlMs, stageJobId(requestId, stage))
+        .then((answer) => answer as number | null)
         .catch((error: unknown) => {
           // Nothing is paid for yet, and without the lease it might be twice: the job goes back unharmed.
           throw new StoreUnavailable('the lease could not be taken', { cause: error });
         });
       const [taken, looked] = await Promise.allSettled([taking, look()]);
-      if (taken.status === 'rejected') throw taken.reason;
+      if (taken.status === 'rejected') {
+        // What is there already needs no lease.
+        if (looked.status === 'fulfilled' && looked.value !== null) return looked.value;
+        throw taken.reason;
+      }
       const token = taken.value;
       if (token === null) throw new StageAbort('closed');
       const isHolder = token > 0;
+      const kept: Promise<unknown>[] = [];
       try {
         if (looked.status === 'rejected') throw looked.reason;
         if (looked.value !== null) return looked.value;
         metrics.sharedWork.inc({ stage, role: isHolder ? 'led' : 'waited' });
         if (!isHolder) throw new SharedWorkError(Math.min(longestWaitMs, Math.max(1, -token)));
-        return await work();
+        return await work((one) => void kept.push(one));
       } finally {
-        if (isHolder) end(names, requestId, token);
+        if (isHolder) end(names, requestId, token, kept);
       }
     },
     async close() {

@@ -20,7 +20,6 @@ export interface MeasuredApi {
 }
 
 export const demoOwner = 'demo';
-/** The metric counts the time that its own timer waits as well. */
 
 const root = new URL('../../../../', import.meta.url).pathname;
 
