@@ -35,8 +35,8 @@ type Output = StageOutput<'llm'>;
 const cacheName = 'answer';
 
 /**
- * Question, classification and rules in, guidance out. Before it returns, the finished request is kept for the api, which
- * then answers the same upload and question at once. Should the process die between the two, the run that repeats this
+ * Question, classification and rules in, guidance out. Before it returns, the finished request is sent to the cache for the
+ * api, which then answers the same upload and question at once. Should the process die between the two, the run that repeats this
  * one finds the answer in the cache and keeps the same again. Each engine's answers are kept under its own key, so that no
  * fallback's is ever taken for the first choice's.
  */

@@ -11,7 +11,7 @@ const dayMs = 24 * 3600 * 1000;
 runApp('preprocess-worker', configSchema, process.env, async (app) => {
   const { config } = app;
   confineDecoders();
-  await lowerPoolPriority(app.log);
+  await lowerPoolPriority(app.log, Number(process.env['UV_THREADPOOL_SIZE'] || 4));
   const redis = openRedis(app, 'consumer');
   const storage = openStorage(app);
   const fetchImage = createImageFetcher({
