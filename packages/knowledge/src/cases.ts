@@ -18,7 +18,7 @@ export function readCases(
   const linked = item === undefined ? undefined : link(index, question);
   const described = item !== undefined && linked?.things.has(item) === true ? linked.described : new Set<string>();
   const words = caseWords(index.readRuns(question), telling, catalogue.phrasing);
-  const nouns = new Set([...words].filter((word) => index.known.has(word)));
+  const nouns = new Set([...words].filter(index.isKnown));
   return { words, nouns, confused: item === undefined ? new Map() : confusedBySubstance(catalogue, item, described) };
 }
 

@@ -1,90 +1,119 @@
 import type { Catalogue } from './catalogue.ts';
+import { gatherTokens, numberTokens, type CollectedTokens } from './collect-tokens.ts';
 import { closest, collectSpellings } from './jamo.ts';
+import { nameOwners, type NameOwner } from './names.ts';
 import type { Item } from './schema.ts';
 import { allStems, bigrams, compact, hangulWords, normalise, nounForms, stem } from './words.ts';
 
 /**
  * All that the search index is made from, as plain data: reading the names and rules takes half a second of processor
- * time, which a bundle spends when it is built. Numbers are places in `words`, or in the lists of items and owners.
+ * time, which a bundle spends when it is built. It is shaped for the start of a process, which has to parse it: few long
+ * lists of numbers instead of many short ones. Numbers are places in `words` or in one of the other lists.
  */
 export interface CollectedIndex {
   /** Of the catalogue that it was collected from. */
   readonly version: string;
+  /** Every word once; "for each word" means in this order. */
   readonly words: readonly string[];
-  /** For each owner of names, its names as lists of tokens. */
-  readonly names: readonly (readonly (readonly number[])[])[];
-  /** Words by which those of a question are known; the first `right` of them are spelled rightly. */
-  readonly known: readonly number[];
-  readonly right: number;
-  /** Names of items in one run of stems. */
-  readonly nameKeys: readonly number[];
-  /** Names as they are written, and by their stems, each with the owners that it stands for. */
-  readonly asWritten: readonly (readonly number[])[];
-  readonly byStems: readonly (readonly number[])[];
-  /** Words that stand only in rules, each with the few items whose rules have it. */
-  readonly ruleWords: readonly (readonly number[])[];
+  /** The first so many words are names of items in one run of stems. */
+  readonly nameCount: number;
+  /** From this place to before that one stand the words by which those of a question are known. */
+  readonly known: readonly [from: number, to: number];
+  /** Those that are spelled rightly: beginnings and ends of words, and for each of them the words. */
+  readonly spellings: { readonly ends: readonly string[]; readonly words: readonly (readonly number[])[] };
+  readonly tokens: CollectedTokens;
+  /** Lists of owners of names; the first is empty. */
+  readonly lists: readonly (readonly number[])[];
+  /** For each word the list of those for whom it stands: as it is written, and as stems. */
+  readonly asWritten: readonly number[];
+  readonly byStems: readonly number[];
+  /** Letters of the longest name in stems. */
+  readonly longest: number;
+  /** For each word that stands only in rules, the list of the few items whose rules have it. Items come first among owners. */
+  readonly ruleWords: readonly number[];
   /** Words of the names and materials of each item. */
   readonly wordsOf: readonly (readonly number[])[];
 }
 
-/** Who has names: an item, or one of the items that an ambiguous word may stand for. */
-export interface NameOwner {
-  readonly item: Item;
-  /** 1; a little less for the later ones of the items that share an ambiguous word, so that their order is kept. */
-  readonly share: number;
-  /** Compact words that mean the same, where it is one that several items share. */
-  readonly words: readonly string[];
-  readonly names: readonly string[];
-}
-
 /** A word that stands in the rules of more items than this says nothing about any of them. */
 const maxRuleItems = 3;
-const laterShare = 0.002;
+/** A process keeps the numbers in two bytes each. */
+const maxPlaces = 2 ** 16;
 
-/** The items in their order, then those that share an ambiguous word. */
-export function nameOwners({ items, itemById, ambiguous }: Catalogue): NameOwner[] {
-  const shared = ambiguous.flatMap(({ words, items: ids }) => {
-    const names = [...words.ko, ...words.en];
-    return ids.flatMap((id, index) => {
-      const item = itemById.get(id);
-      return item === undefined ? [] : [{ item, share: 1 - laterShare * index, words: names.map(compact), names }];
-    });
-  });
-  return [
-    ...items.map((item) => ({ item, share: 1, words: [], names: [...rightNames(item), ...wrongNames(item)] })),
-    ...shared,
-  ];
+/**
+ * Reads all names and rules. Takes about half a second of processor time.
+ *
+ * @throws RangeError for more words or names than a process can number.
+ */
+export function collectIndex(catalogue: Catalogue): CollectedIndex {
+  const { right, spellings, known, names, tokens, asWritten, byStems, ruleWords, wordsOf } = gather(catalogue);
+  const rest = [tokens.postings, asWritten, byStems, ruleWords].flatMap((each) => [...each.keys()]);
+  // Those that are both stand where the names end and the known ones begin: no word needs a mark of what it is.
+  const unknownNames = [...names].filter((name) => !known.has(name));
+  const words = [...new Set([...unknownNames, ...names, ...known, ...rest, ...wordsOf.flat()])];
+  const places = new Map(words.map((word, place) => [word, place]));
+  const placesOf = (some: readonly string[]) => some.flatMap((word) => places.get(word) ?? []);
+  const lists = numberLists();
+  const collected = {
+    version: catalogue.version,
+    words,
+    nameCount: names.size,
+    known: [unknownNames.length, unknownNames.length + known.size] as const,
+    spellings: {
+      ends: [...spellings.ends.keys()],
+      words: spellings.wordsWith.map((numbers) => placesOf(numbers.map((number) => right[number] ?? ''))),
+    },
+    tokens: numberTokens(tokens, words),
+    asWritten: words.map((word) => lists.place(asWritten.get(word))),
+    byStems: words.map((word) => lists.place(byStems.get(word))),
+    longest: [...byStems.keys()].reduce((most, { length }) => Math.max(most, length), 0),
+    ruleWords: words.map((word) => lists.place(ruleWords.get(word))),
+    wordsOf: wordsOf.map(placesOf),
+    lists: lists.all(),
+  };
+  const numbered = [words, collected.lists, collected.tokens.owners, collected.tokens.weights];
+  const most = Math.max(...numbered.map(({ length }) => length));
+  if (most > maxPlaces) throw new RangeError(`A list of the index has ${most} entries, and numbers for ${maxPlaces}.`);
+  return collected;
 }
 
-/** Reads all names and rules. Takes about half a second of processor time. */
-export function collectIndex(catalogue: Catalogue): CollectedIndex {
+/** All that the index is made from, still as words. */
+function gather(catalogue: Catalogue) {
   const { items, ambiguous, phrasing } = catalogue;
   const owners = nameOwners(catalogue);
-  const places = new Map<string, number>();
-  const place = (word: string): number => {
-    const known = places.get(word);
-    if (known !== undefined) return known;
-    places.set(word, places.size);
-    return places.size - 1;
-  };
+  const named = owners.map(({ item, shared }) => shared ?? [...rightNames(item), ...wrongNames(item)]);
   const idle = new Set(phrasing.noise.words.en);
-  const rightlyNamed = [...items.flatMap(rightNames), ...ambiguous.flatMap(({ words }) => [...words.ko, ...words.en])];
-  const right = new Set(rightlyNamed.flatMap(spellingsOf));
+  const rightlyNamed = [...items.flatMap(rightNames), ...ambiguous.flatMap(({ words: { ko, en } }) => [...ko, ...en])];
+  const right = [...new Set(rightlyNamed.flatMap(spellingsOf))];
   // A misspelling that is one slip away from a word is mended to that word; others are words of their own.
   const spellings = collectSpellings(right);
   const wrong = items.flatMap(wrongNames).flatMap(spellingsOf);
   const known = new Set([...right, ...wrong.filter((word) => closest(spellings, word) === undefined)]);
-  const collected = {
-    names: owners.map(({ names }) => tokenLists(names, idle).map((tokens) => tokens.map(place))),
-    known: [...known].map(place),
-    right: right.size,
-    nameKeys: [...new Set(rightlyNamed.map((name) => compact(pieces(name).map(stem).join(''))))].map(place),
-    asWritten: collectNames(owners, (name) => compact(pieces(name).join('')), place),
-    byStems: collectNames(owners, (name) => compact(pieces(name).map(stem).join('')), place),
-    ruleWords: collectRules(items, known).map(([word, numbers]) => [place(word), ...numbers]),
-    wordsOf: items.map((item) => [...wordsAbout(item, phrasing)].map(place)),
+  const tokenNames = named.map((each) => tokenLists(each, idle));
+  return {
+    right,
+    spellings,
+    known,
+    names: new Set(rightlyNamed.map(stemsOf)),
+    tokens: gatherTokens(owners, tokenNames, items.length),
+    asWritten: collectNames(owners, named, (name) => compact(pieces(name).join(''))),
+    byStems: collectNames(owners, named, stemsOf),
+    ruleWords: collectRules(items, known),
+    wordsOf: items.map((item) => [...wordsAbout(item, phrasing)]),
   };
-  return { version: catalogue.version, words: [...places.keys()], ...collected };
+}
+
+/** Numbers lists of numbers, equal ones alike; nothing, and the empty list, is 0. */
+function numberLists() {
+  const known = new Map<string, { readonly place: number; readonly list: readonly number[] }>();
+  const place = (list: readonly number[] = []): number => {
+    const key = list.join(' ');
+    const entry = known.get(key) ?? { place: known.size, list };
+    known.set(key, entry);
+    return entry.place;
+  };
+  place();
+  return { place, all: () => [...known.values()].map(({ list }) => list) };
 }
 
 /** Words of the names, and those for the materials, by which one of several items with the same name is told. */
@@ -107,6 +136,11 @@ function wrongNames({ misspellings = { ko: [], en: [] } }: Item): string[] {
 
 function pieces(name: string): string[] {
   return normalise(name).split(/[^\p{L}\p{N}]+/u);
+}
+
+/** A name in one run of stems. */
+function stemsOf(name: string): string {
+  return compact(pieces(name).map(stem).join(''));
 }
 
 /** What is looked up of a name: Hangul letter pairs and Latin stems; several stems also in one word (powerbank). */
@@ -133,15 +167,15 @@ function spellingsOf(name: string): string[] {
   return [compact(name), hangul.join(''), stems.join(''), ...hangul, ...stems].filter((word) => word !== '');
 }
 
-/** The keys of all names with their owners, each item once. */
+/** The keys of all names with the numbers of their owners, each item once. */
 function collectNames(
   owners: readonly NameOwner[],
+  named: readonly (readonly string[])[],
   keyOf: (name: string) => string,
-  place: (word: string) => number,
-): number[][] {
+): Map<string, number[]> {
   const book = new Map<string, number[]>();
-  for (const [number, { item, names }] of owners.entries()) {
-    for (const name of names) {
+  for (const [number, { item }] of owners.entries()) {
+    for (const name of named[number] ?? []) {
       const key = keyOf(name);
       if (key === '') continue;
       const others = book.get(key);
@@ -149,11 +183,11 @@ function collectNames(
       else if (!others.some((other) => owners[other]?.item === item)) others.push(number);
     }
   }
-  return [...book].map(([key, numbers]) => [place(key), ...numbers]);
+  return book;
 }
 
 /** Prohibitions and confusions are left out: they name what the item is not. */
-function collectRules(items: readonly Item[], known: ReadonlySet<string>): [string, number[]][] {
+function collectRules(items: readonly Item[], known: ReadonlySet<string>): Map<string, number[]> {
   const owners = new Map<string, Set<number>>();
   for (const [number, item] of items.entries()) {
     for (const { kind, text } of item.rules) {
@@ -164,7 +198,6 @@ function collectRules(items: readonly Item[], known: ReadonlySet<string>): [stri
       }
     }
   }
-  return [...owners].flatMap(([word, numbers]): [string, number[]][] =>
-    numbers.size > maxRuleItems ? [] : [[word, [...numbers]]],
-  );
+  const few = [...owners].filter(([, { size }]) => size <= maxRuleItems);
+  return new Map(few.map(([word, numbers]) => [word, [...numbers]]));
 }

@@ -12,6 +12,7 @@ import { choose, fit, movingRule } from './select.ts';
 import { fillCondition, makeSituationReader, type SituationReader } from './situations.ts';
 import { makeTopicReader, type TopicReader } from './topics.ts';
 import { tellingWords } from './wording.ts';
+import { whenAsked } from './when-asked.ts';
 import { normalise } from './words.ts';
 
 export interface ContextRequest {
@@ -42,8 +43,8 @@ function makeKnowledge(catalogue: Catalogue, collected: CollectedIndex): Library
   return {
     catalogue,
     index: buildIndex(catalogue, collected),
-    readSituation: makeSituationReader(catalogue.situations),
-    readTopics: makeTopicReader(catalogue.topics),
+    readSituation: whenAsked(() => makeSituationReader(catalogue.situations)),
+    readTopics: whenAsked(() => makeTopicReader(catalogue.topics)),
   };
 }
 

@@ -61,7 +61,11 @@ export function isOneSlip(a: string, b: string): boolean {
 
 /** Words by their first and their last letters: one slip leaves at least one of the two as it was. */
 export interface Spellings {
-  readonly byEnds: ReadonlyMap<string, readonly string[]>;
+  readonly words: readonly string[];
+  /** First and last letters of words, numbered from 0. */
+  readonly ends: ReadonlyMap<string, number>;
+  /** For each of them the places of the words that have it. */
+  readonly wordsWith: readonly (readonly number[])[];
 }
 
 const endLetters = 3;
@@ -69,32 +73,37 @@ const endLetters = 3;
 const minLetters = { hangul: 8, latin: 6 } as const;
 
 /** Collects folded words, to be found again by `closest`. Words too short to be told from their neighbours are left out. */
-export function collectSpellings(words: Iterable<string>): Spellings {
-  const byEnds = new Map<string, string[]>();
-  for (const word of words) {
+export function collectSpellings(words: readonly string[]): Spellings {
+  const numbers = new Map<string, number>();
+  const wordsWith: number[][] = [];
+  for (const [place, word] of words.entries()) {
     const letters = jamo(word);
     if (letters.length < minimum(word)) continue;
     for (const end of ends(letters)) {
-      const known = byEnds.get(end);
-      if (known) known.push(word);
-      else byEnds.set(end, [word]);
+      const number = numbers.get(end);
+      if (number !== undefined) {
+        wordsWith[number]?.push(place);
+      } else {
+        numbers.set(end, wordsWith.length);
+        wordsWith.push([place]);
+      }
     }
   }
-  return { byEnds };
+  return { words, ends: numbers, wordsWith };
 }
 
 /**
  * A collected word that is one slip away from this one, if there is one; else undefined. Nobody mistypes the first letter
  * of an English word, so that a handle is no candle.
  */
-export function closest({ byEnds }: Spellings, word: string): string | undefined {
+export function closest({ words, ends: numbers, wordsWith }: Spellings, word: string): string | undefined {
   const letters = jamo(word);
   if (letters.length < minimum(word) - 1) return undefined;
+  const isNear = (known: string) => (hasHangul(word) || known[0] === word[0]) && isOneSlip(letters, jamo(known));
   for (const end of ends(letters)) {
-    const found = byEnds
-      .get(end)
-      ?.find((known) => (hasHangul(word) || known[0] === word[0]) && isOneSlip(letters, jamo(known)));
-    if (found !== undefined) return found;
+    const number = numbers.get(end);
+    const found = number === undefined ? undefined : wordsWith[number]?.find((place) => isNear(words[place] ?? ''));
+    if (found !== undefined) return words[found];
   }
   return undefined;
 }

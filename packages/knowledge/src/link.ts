@@ -116,9 +116,9 @@ function narrower(
 }
 
 /** Of several items with one name, those whose other names or materials the question speaks of, if there are such. */
-function likeliest({ wordsOf }: SearchIndex, named: readonly Named[], words: ReadonlySet<string>): readonly Named[] {
+function likeliest({ isAbout }: SearchIndex, named: readonly Named[], words: ReadonlySet<string>): readonly Named[] {
   if (named.length === 1) return named;
-  const votes = named.map(({ item }) => [...words].filter((word) => wordsOf.get(item)?.has(word)).length);
+  const votes = named.map(({ item }) => [...words].filter((word) => isAbout(item, word)).length);
   const most = Math.max(...votes);
   return most === 0 ? named : named.filter((_, at) => votes[at] === most);
 }

@@ -72,7 +72,7 @@ function mend(index: SearchIndex, run: Run): Spelled {
   const asIs = { ...run, trust: 1 };
   if (run.kind === 'mark' || run.isPlace || run.isIdle) return asIs;
   const forms = run.kind === 'hangul' ? nounForms(run.text) : [run.text];
-  if (forms.some((form) => index.known.has(form))) return asIs;
+  if (forms.some(index.isKnown)) return asIs;
   for (const form of forms) {
     const right = closest(index.spellings, form);
     if (right === undefined) continue;

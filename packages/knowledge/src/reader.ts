@@ -27,10 +27,10 @@ const articles = new Set(['a', 'an', 'the', 'my', 'off']);
 const maxNameWords = 4;
 
 /**
- * `names` are compact names of items: what is part of one is never left out, though it stand for something else elsewhere
- * (먹다 남은 음식, 가야금).
+ * @param isName whether a word is a compact name of an item: what is part of one is never left out, though it stand for
+ * something else elsewhere (먹다 남은 음식, 가야금).
  */
-export function makeWordReader(phrasing: Phrasing, names: ReadonlySet<string>): WordReader {
+export function makeWordReader(phrasing: Phrasing, isName: (word: string) => boolean): WordReader {
   const { noise, links, handling, parts } = phrasing;
   const words = new Set([...noise.words.ko, ...noise.words.en]);
   const stems = noise.stems.ko;
@@ -49,7 +49,7 @@ export function makeWordReader(phrasing: Phrasing, names: ReadonlySet<string>): 
     for (let at = 0; at < runs.length; at++) {
       const run = runs[at] ?? '';
       const next = runs[at + 1] ?? '';
-      if (at >= state.nameEnd) state.nameEnd = at + nameLength(runs.slice(at, at + maxNameWords), names, handlingEn);
+      if (at >= state.nameEnd) state.nameEnd = at + nameLength(runs.slice(at, at + maxNameWords), isName, handlingEn);
       const isOfName = at < state.nameEnd;
       if (isSyllable(run)) {
         if (isKoreanBin(run, next)) {
@@ -85,13 +85,13 @@ export function makeWordReader(phrasing: Phrasing, names: ReadonlySet<string>): 
 }
 
 /** How many of these runs, from the first on, are the name of an item. */
-function nameLength(runs: readonly string[], names: ReadonlySet<string>, handling: ReadonlySet<string>): number {
+function nameLength(runs: readonly string[], isName: (word: string) => boolean, handling: ReadonlySet<string>): number {
   const [first = '', second = ''] = runs;
   // "peel the label" is no peel.
   if (handling.has(first) && articles.has(second)) return 0;
   for (let length = runs.length; length > 0; length--) {
     const joined = compact(runs.slice(0, length).map(stem).join(''));
-    if (nounForms(joined).some((form) => names.has(form) && (length > 1 || form.length > 1))) return length;
+    if (nounForms(joined).some((form) => isName(form) && (length > 1 || form.length > 1))) return length;
   }
   return 0;
 }

@@ -1,7 +1,7 @@
 import { closest, isSyllable } from './jamo.ts';
 import { link } from './link.ts';
 import type { Item } from './schema.ts';
-import type { SearchIndex, Variant } from './search-index.ts';
+import type { SearchIndex } from './search-index.ts';
 import type { Word } from './reader.ts';
 import { bigrams, nounForms } from './words.ts';
 
@@ -62,14 +62,17 @@ export function search(index: SearchIndex, query: string, { limit, strict = fals
   const terms = toTerms(index, index.read(query).slice(0, maxTerms), strict);
   const totals = phraseTotals(index, terms, strict);
   const best = new Map<Item, number>();
+  const { tokens } = index;
   for (const [variant, shared] of shareTokens(index, terms)) {
+    const owner = tokens.ownerOf(variant);
+    if (owner === undefined) continue;
     const total = [...shared.phrases].reduce((sum, phrase) => sum + (totals.get(phrase) ?? 0), 0);
     const explained = total === 0 ? 1 : Math.min(1, shared.common / total);
-    const covered = Math.min(1, shared.common / variant.weight);
-    const score = covered * (0.5 + 0.5 * explained) * variant.share * placeOf(terms, shared);
+    const covered = Math.min(1, shared.common / tokens.totalOf(variant));
+    const score = covered * (0.5 + 0.5 * explained) * owner.share * placeOf(terms, shared);
     // Sums of the same weights in another order differ in the last digit.
     const rounded = Math.round(score * 1e6) / 1e6;
-    best.set(variant.item, Math.max(rounded, best.get(variant.item) ?? 0));
+    best.set(owner.item, Math.max(rounded, best.get(owner.item) ?? 0));
   }
   for (const { item, score } of ruleHits(index, terms)) best.set(item, Math.max(score, best.get(item) ?? 0));
   if (!strict) preferNamed(index, query, best);
@@ -106,14 +109,13 @@ function toTerms(index: SearchIndex, words: readonly Word[], isName: boolean): T
     if (!adjoins && (!isName || position === 0)) phrase++;
     const { text, trust, particle } = known(index, word.text);
     ended = particle;
-    return { text, phrase, attribute: word.attribute, adjoins, trust, isKnown: index.known.has(text) };
+    return { text, phrase, attribute: word.attribute, adjoins, trust, isKnown: index.isKnown(text) };
   });
 }
 
 function known(index: SearchIndex, word: string): { text: string; trust: number; particle: boolean } {
   const forms = isSyllable(word) ? nounForms(word) : [word];
-  const isKnown = (form: string) => index.known.has(form);
-  const exact = forms.find(isKnown);
+  const exact = forms.find(index.isKnown);
   if (exact !== undefined) return { text: exact, trust: 1, particle: exact !== word };
   for (const form of forms) {
     const mended = closest(index.spellings, form);
@@ -134,7 +136,7 @@ function phraseTotals(index: SearchIndex, terms: readonly Term[], strict: boolea
   for (const { text, phrase } of terms) {
     if (counted.has(text)) continue;
     counted.add(text);
-    const weights = tokensOf(text).map((token) => index.weights.get(token));
+    const weights = tokensOf(text).map((token) => index.tokens.weightOf(token));
     const isUnknown = weights.every((weight) => weight === undefined);
     const missing = strict ? index.unknownWeight : 0;
     const sum = weights.reduce<number>((total, weight) => total + (weight ?? missing), 0);
@@ -144,18 +146,20 @@ function phraseTotals(index: SearchIndex, terms: readonly Term[], strict: boolea
   return totals;
 }
 
-function shareTokens(index: SearchIndex, terms: readonly Term[]): Map<Variant, Shared> {
-  const shared = new Map<Variant, Shared>();
+/** By the number of the variant. */
+function shareTokens({ tokens }: SearchIndex, terms: readonly Term[]): Map<number, Shared> {
+  const shared = new Map<number, Shared>();
   const seen = new Set<string>();
   const add = (token: string, at: number, alone: boolean, trust: number) => {
     if (seen.has(token)) return;
     seen.add(token);
     const { phrase = 0 } = terms[at] ?? {};
-    for (const variant of index.postings.get(token) ?? []) {
-      if (!alone && variant.tokens.length === 1) continue;
+    const weight = tokens.weightOf(token) ?? 0;
+    for (const variant of tokens.variantsWith(token)) {
+      if (!alone && tokens.isSingle(variant)) continue;
       const entry = shared.get(variant) ?? { phrases: new Set([phrase]), common: 0, lastTerm: at };
       entry.phrases.add(phrase);
-      entry.common += (index.weights.get(token) ?? 0) * trust;
+      entry.common += weight * trust;
       entry.lastTerm = Math.max(entry.lastTerm, at);
       shared.set(variant, entry);
     }
@@ -184,7 +188,7 @@ function ruleHits(index: SearchIndex, terms: readonly Term[]): SearchHit[] {
   const all = new Set(terms.map(({ text }) => text));
   const found = new Map<Item, number>();
   for (const word of all) {
-    for (const item of index.ruleWords.get(word) ?? []) found.set(item, (found.get(item) ?? 0) + 1);
+    for (const { item } of index.ruledBy(word)) found.set(item, (found.get(item) ?? 0) + 1);
   }
   return [...found].map(([item, count]) => ({ item, score: (ruleScore * (count + 1)) / (all.size + 1) }));
 }
