@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { DelayedError, UnrecoverableError, Worker, type Job } from 'bullmq';
+import { DelayedError, UnrecoverableError, type Job, type Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
   failure,
@@ -12,6 +12,7 @@ import {
 } from '@bunri/queue-contracts';
 import { createAbortRegistry, listenForAborts } from './abort-registry.ts';
 import type { Logger } from './log.ts';
+import { LoneJobWorker } from './lone-job-worker.ts';
 import type { Metrics } from './metrics.ts';
 import { oncePerMessage } from './once-per-message.ts';
 import type { ProcessLife } from './process.ts';
@@ -66,7 +67,7 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   const sibling = stage === 'preprocess' ? createSiblingWaker({ redis, prefix, log }) : null;
   if (sibling) life.onStop('waker of local looks', async () => await sibling.close());
 
-  const worker = new Worker(
+  const worker = new LoneJobWorker(
     definition.queue,
     async (job: Job, lockToken = '') => {
       runs += 1;
