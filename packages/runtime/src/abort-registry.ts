@@ -13,12 +13,19 @@ export interface AbortRegistry {
   /** A request may have two runs here at once: one whose lock ended, and the one that repeats it. */
   track(requestId: string): TrackedRun;
   abort(requestId: string, cause: AbortCause): void;
+  /** Whether it was to be aborted a moment ago, also before it ran here. */
+  heardOf(requestId: string): boolean;
   abortAll(cause: AbortCause): void;
   readonly size: number;
 }
 
-export function createAbortRegistry(): AbortRegistry {
+/** Longer than it takes from a job's being taken to its run, in ms. */
+const momentMs = 2_000;
+
+export function createAbortRegistry(now: () => number = () => performance.now()): AbortRegistry {
   const running = new Map<AbortController, string>();
+  /** When it was heard, the earliest first. */
+  const heard = new Map<string, number>();
   return {
     track(requestId) {
       const controller = new AbortController();
@@ -26,7 +33,17 @@ export function createAbortRegistry(): AbortRegistry {
       return { controller, untrack: () => void running.delete(controller) };
     },
     abort(requestId, cause) {
+      for (const [id, at] of heard) {
+        if (now() - at <= momentMs) break;
+        heard.delete(id);
+      }
+      // Once more at the end.
+      heard.delete(requestId);
+      heard.set(requestId, now());
       for (const [controller, id] of running) if (id === requestId) controller.abort(new StageAbort(cause));
+    },
+    heardOf(requestId) {
+      return now() - (heard.get(requestId) ?? -Infinity) <= momentMs;
     },
     abortAll(cause) {
       for (const controller of running.keys()) controller.abort(new StageAbort(cause));

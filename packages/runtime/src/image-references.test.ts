@@ -287,7 +287,7 @@ test('a run whose picture went while it worked is put off without an attempt, an
   const job = { jobId: 'job', data: { v: 1, requestId: second.id, deadlineAt: second.deadlineAt } };
   const track = () => ({ controller: new AbortController(), untrack: () => undefined });
   const run = async (token: string) =>
-    await runStage(runner, { ...job, attemptsMade: 0, attempts: 1, token }, { track });
+    await runStage(runner, { ...job, attemptsMade: 0, attempts: 1, token }, { track, heardOf: () => false });
   expect(await run('process:1')).toMatchObject({ end: 'waiting' });
   expect((await records.get(second.id))?.stages.preprocess).toMatchObject({ status: 'pending', output: null });
   clock += 1;

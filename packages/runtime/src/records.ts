@@ -10,10 +10,12 @@ import {
   type StageName,
   type UsualStage,
 } from '@bunri/queue-contracts';
+import type { Carry } from './closing.ts';
 import { createKeys, dayInSeoul } from './keys.ts';
 import { changed, oneOf, type Acceptance, type Refused, type StartResult } from './record-outcomes.ts';
 import { recordReads } from './record-reads.ts';
 import { scriptRunner, type ScriptName } from './record-scripts.ts';
+import type { Beginning } from './stage-scripts.ts';
 import { cachedFields, looksField, type RequestRecord, stagesLeft } from './record.ts';
 
 export interface StageRun {
@@ -79,6 +81,7 @@ export function createRecordStore(options: RecordStoreOptions) {
 
   const fenced = async (name: ScriptName, { id, stage, token }: StageRun, args: (string | number)[]) =>
     await run(name, id, [stage, token, ...args]);
+  const held = (isHeld: boolean) => (isHeld ? 'held' : '');
   const today = () => dayInSeoul(now());
   /** What else the end of a request is told. */
   const ending = (isDead: boolean) => [
@@ -140,11 +143,14 @@ export function createRecordStore(options: RecordStoreOptions) {
       return { outcome, id, turn: Number(turn), before: before.length > 0 ? before.map(Number) : null };
     },
 
-    /** A worker takes the stage; `suspectHeld` where it runs one already that was lost twice. On `started` the run's token is the stage's fence, and `outputs` has what the stage reads. */
-    async start(stageRun: StageRun, suspectHeld = false): Promise<StartResult> {
+    /**
+     * A worker takes the stage; `suspectHeld` where it runs one already that was lost twice. On `started` the run's token is
+     * the stage's fence, and `outputs` has what the stage reads. With `begun`, what `beginning` was answered, it is not asked again.
+     */
+    async start(stageRun: StageRun, suspectHeld = false, begun?: string[]): Promise<StartResult> {
       const { stage, generation = 0 } = stageRun;
       const reads = stageReads(stage, stageRun.looks);
-      const reply = await fenced('start', stageRun, [generation, suspectHeld ? 'held' : '', ...reads]);
+      const reply = begun ?? (await fenced('start', stageRun, [generation, held(suspectHeld), ...reads]));
       const outcome = oneOf(reply[0], ['started', 'gone', 'closed', 'void', 'done', 'late', 'worn', 'isolated']);
       if (outcome === 'closed') return { outcome, status: reply[1] as RequestStatus };
       if (outcome !== 'started') return { outcome };
@@ -159,21 +165,35 @@ export function createRecordStore(options: RecordStoreOptions) {
       };
     },
 
-    /** The stage's result; `unstored` where its picture has been removed since the stage began. The final stage's result completes the request in the same step. `counters` go to the statistics of the day. */
+    /** How the stage of whatever job is taken begins, in the script that takes it. */
+    beginning({ stage, token }: Pick<StageRun, 'stage' | 'token'>, suspectHeld: boolean): Beginning {
+      return { records: keys.record(''), args: [scriptNow(), stage, token, held(suspectHeld), ...stageReads(stage)] };
+    },
+
+    /**
+     * The stage's result; `unstored` where its picture has been removed since the stage began. The final stage's result
+     * completes the request in the same step. `counters` go to the statistics of the day. With `carry` it goes along with what completes the job.
+     */
     async finish(
-      stageRun: StageRun,
+      { id, stage, token }: StageRun,
       result: { output: unknown; durationMs: number; cached: boolean; counters?: Record<string, number> },
+      carry?: Carry,
     ): Promise<{ outcome: 'finished' | 'unstored' } | Refused> {
-      const final = stageRun.stage === finalStage;
-      const reply = await fenced('finish', stageRun, [
+      const final = stage === finalStage;
+      const recordKeys = [keys.record(id)];
+      const args = [
+        scriptNow(),
+        stage,
+        token,
         result.durationMs,
         result.cached ? 1 : 0,
         JSON.stringify(result.output),
         final ? retentionMs : '',
-        stageRun.stage === 'preprocess' ? retentionMs : '',
+        stage === 'preprocess' ? retentionMs : '',
         today(),
         ...Object.entries(result.counters ?? {}).flat(),
-      ]);
+      ];
+      const reply = (await carry?.(recordKeys, args)) ?? (await script('finish', recordKeys, args));
       return reply[0] === 'unstored' ? { outcome: 'unstored' } : changed(reply, 'finished');
     },
 

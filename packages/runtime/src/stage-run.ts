@@ -11,6 +11,7 @@ import {
 } from '@bunri/queue-contracts';
 import type { AbortRegistry } from './abort-registry.ts';
 import { streamAnswer } from './answer-stream.ts';
+import type { Carry } from './closing.ts';
 import { PermanentError, StageAbort, TransientError, type AbortCause } from './errors.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -62,6 +63,10 @@ export interface JobFacts {
   readonly attempts: number;
   /** Unique to this run. */
   readonly token: string;
+  /** What the record said, where the stage began when the job was taken. */
+  readonly begun?: string[] | undefined;
+  /** Takes the result along to where the job is completed. Without it the result is written by itself. */
+  readonly carry?: Carry;
 }
 
 /** How a run ended, for whoever owns the job. */
@@ -82,7 +87,7 @@ export type RunEnd =
 export async function runStage<S extends StageName>(
   given: StageRunner<S>,
   job: JobFacts,
-  abort: Pick<AbortRegistry, 'track'>,
+  abort: Pick<AbortRegistry, 'track' | 'heardOf'>,
 ): Promise<RunEnd> {
   const { stage } = given;
   const parsed = jobDataSchema.safeParse(job.data);
@@ -101,7 +106,7 @@ async function runOwn<S extends StageName>(
   given: StageRunner<S>,
   run: StageRun,
   { job, data, span }: Pick<Taking, 'job' | 'data' | 'span'>,
-  abort: Pick<AbortRegistry, 'track'>,
+  abort: Pick<AbortRegistry, 'track' | 'heardOf'>,
 ): Promise<RunEnd> {
   const { stage, metrics, now = Date.now } = given;
   const log = given.log.child({ stage, request_id: run.id, job_id: job.jobId });
@@ -112,7 +117,10 @@ async function runOwn<S extends StageName>(
   metrics.stageInFlight.inc({ stage });
   let result: { end: RunEnd; cached: boolean };
   try {
-    result = await take(runner, run, { job, data, span, log, controller: tracked.controller, startedAt });
+    // Begun before it could be aborted, it asks the record again where it has been.
+    const begun = abort.heardOf(run.id) ? undefined : job.begun;
+    const { controller } = tracked;
+    result = await take(runner, run, { job: { ...job, begun }, data, span, log, controller, startedAt });
   } catch (error) {
     // The record is as it was: the job goes back, unharmed.
     if (!(error instanceof StoreUnavailable)) throw error;
@@ -153,7 +161,7 @@ async function take<S extends StageName>(
   // Not begun at all: the record goes on saying where the request is, and since when.
   if (data.deadlineAt > now() && (await comesEarly(run, records)))
     return { end: { end: 'waiting', waitMs: siblingDelayMs }, cached: false };
-  const taken = await records.start(run, runner.suspects.held);
+  const taken = await records.start(run, runner.suspects.held, job.begun);
   if (taken.outcome !== 'started') return { end: await refuse(runner, run, taken), cached: false };
   const waitedMs = Math.max(0, startedAt - taken.readyAt);
   metrics.stageWaitSeconds.observe({ stage }, waitedMs / 1000);
@@ -173,7 +181,7 @@ async function take<S extends StageName>(
     clearTimeout(bounded);
     if (suspect) runner.suspects.held = false;
   }
-  const end = await finish(runner, run, result, now() - startedAt);
+  const end = await finish(runner, run, result, { durationMs: now() - startedAt, carry: job.carry });
   if (end !== 'unstored') return { end, cached: result.cached };
   const unstored = new TransientError('storage_unavailable', 'the picture was removed meanwhile; it is stored again');
   return { end: await settle(runner, run, facts(), unstored), cached: false };
@@ -226,10 +234,10 @@ async function finish<S extends StageName>(
   { records, metrics }: StageRunner<S>,
   run: StageRun,
   result: HandlerResult<S>,
-  durationMs: number,
+  { durationMs, carry }: { durationMs: number; carry: Carry | undefined },
 ): Promise<RunEnd | 'unstored'> {
   const counters = stageCounters(run.stage, { ...result, durationMs }, isSibling(run) && run.stage !== 'vision');
-  const { outcome } = await records.finish(run, { ...result, durationMs, counters });
+  const { outcome } = await records.finish(run, { ...result, durationMs, counters }, carry);
   if (outcome === 'unstored') return outcome;
   if (outcome !== 'finished') return { end: outcome === 'fenced' ? 'fenced' : 'skipped' };
   metrics.stageSeconds.observe({ stage: run.stage, cached: String(result.cached) }, durationMs / 1000);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { DelayedError, UnrecoverableError, type Job, type Worker } from 'bullmq';
+import { DelayedError, UnrecoverableError, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
   failure,
@@ -11,8 +11,8 @@ import {
   type StageName,
 } from '@bunri/queue-contracts';
 import { createAbortRegistry, listenForAborts } from './abort-registry.ts';
+import { Closing } from './closing.ts';
 import type { Logger } from './log.ts';
-import { LoneJobWorker } from './lone-job-worker.ts';
 import type { Metrics } from './metrics.ts';
 import { oncePerMessage } from './once-per-message.ts';
 import type { ProcessLife } from './process.ts';
@@ -22,7 +22,9 @@ import { runStage, type Handler, type RunEnd } from './stage-run.ts';
 import { isSibling } from './stage-input.ts';
 import { lostMessage } from './stage-settle.ts';
 import { createSiblingWaker } from './stage-sibling.ts';
+import { registerStageScripts } from './stage-scripts.ts';
 import { announceSlots } from './stage-slots.ts';
+import { StageWorker } from './stage-worker.ts';
 
 /** A killed worker's job runs again after what is left of its lock and at most one check: 20 s. */
 const defaultLock = { durationMs: 15_000, stalledCheckMs: 5_000 };
@@ -64,29 +66,28 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
   // Short, as it is sent twice a run; without a colon, which ends it in a run's token.
   const processToken = randomBytes(9).toString('base64url');
   let runs = 0;
+  const newToken = () => `${processToken}:${(runs += 1)}`;
   const sibling = stage === 'preprocess' ? createSiblingWaker({ redis, prefix, log }) : null;
   if (sibling) life.onStop('waker of local looks', async () => await sibling.close());
 
-  const worker = new LoneJobWorker(
+  const worker = new StageWorker(
     definition.queue,
     async (job: Job, lockToken = '') => {
-      runs += 1;
-      const facts = {
-        jobId: job.id ?? '',
-        data: job.data as unknown,
-        attemptsMade: job.attemptsMade,
-        attempts: job.opts.attempts ?? 1,
-        token: `${processToken}:${runs}`,
-      };
-      const endRenewal = keepLocked(job, lockToken, lock.durationMs, log);
-      try {
-        const result = await runStage(runner, facts, registry);
-        // Its result is in the record by now, where the other stage will find it.
-        if (sibling && hasEnded(result)) await sibling.wake(job.data);
-        await settleJob({ redis, worker, job, lockToken }, result);
-      } finally {
-        endRenewal();
-      }
+      const { id: jobId = '', data, attemptsMade, opts } = job;
+      const { token = newToken(), reply: begun } = worker.takeBegun(jobId) ?? {};
+      const facts = { jobId, data, attemptsMade, attempts: opts.attempts ?? 1, token, begun };
+      const closing = new Closing(worker.finishAndMove, async (carry) => {
+        const endRenewal = keepLocked(job, lockToken, lock.durationMs, log);
+        try {
+          const result = await runStage(runner, { ...facts, carry }, registry);
+          // Its result is in the record by now, where the other stage will find it.
+          if (sibling && hasEnded(result)) await sibling.wake(job.data);
+          await settleJob({ redis, worker, job, lockToken }, result);
+        } finally {
+          endRenewal();
+        }
+      });
+      return await Promise.race([closing.asked, closing.ended.then(() => undefined)]);
     },
     {
       connection: redis,
@@ -129,6 +130,12 @@ export async function serveStage<S extends StageName>(options: ServeStageOptions
 
   await worker.waitUntilReady();
   quietMarkers(redis);
+  const scripts = registerStageScripts(redis);
+  if (scripts)
+    worker.useScripts(scripts, () => {
+      const token = newToken();
+      return { token, ...records.beginning({ stage, token }, runner.suspects.held) };
+    });
   metrics.stageSlots.set({ stage }, concurrency);
   const running = worker.run();
   running.catch((error: unknown) => {
@@ -176,7 +183,7 @@ function hasEnded({ end }: RunEnd): boolean {
 /** A job that this process has taken. */
 interface Held {
   readonly redis: Redis;
-  readonly worker: Worker;
+  readonly worker: StageWorker;
   readonly job: Job;
   readonly lockToken: string;
 }
@@ -237,7 +244,7 @@ if not isPaused or redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
 end`;
 
 /** Of several workers that were told to wait, the one that was told to wait longest decides for all. */
-async function pauseQueue(redis: Redis, worker: Worker, pauseMs: number): Promise<void> {
+async function pauseQueue(redis: Redis, worker: StageWorker, pauseMs: number): Promise<void> {
   await redis.eval(pauseScript, 1, worker.toKey('limiter'), pauseMs);
 }
 

@@ -1,0 +1,112 @@
+import type { Job } from 'bullmq';
+import { NotMoved, type Closing, type FinishAndMove } from './closing.ts';
+import { LoneJobWorker } from './lone-job-worker.ts';
+import type { Beginning, StageScripts } from './stage-scripts.ts';
+
+/** What of BullMQ's backend takes and completes jobs. */
+interface Backend {
+  execCommand(client: unknown, name: string, args: (string | number | Buffer)[]): unknown;
+}
+
+/** A stage that began when its job was taken. */
+export interface Begun {
+  /** Of the run. */
+  readonly token: string;
+  /** Of the record's script. */
+  readonly reply: string[];
+}
+
+/** How the stage of the next job is to begin. */
+export type NextBeginning = () => Beginning & Pick<Begun, 'token'>;
+
+type Result = Closing | undefined;
+
+/**
+ * A worker whose jobs' stages begin and end in the scripts that take and complete the jobs. Its processor gives it a run that
+ * has yet to write its result, or nothing, where all is done that had to be done.
+ */
+export class StageWorker extends LoneJobWorker<unknown, Result> {
+  readonly #begun = new Map<string, Begun>();
+  #scripts: StageScripts | null = null;
+  #next: NextBeginning | null = null;
+
+  /** To be called when the worker is ready, and before it runs. Without it each script goes by itself. */
+  useScripts(scripts: StageScripts, next: NextBeginning): void {
+    this.#scripts = scripts;
+    this.#next = next;
+    const backend = this.backend as unknown as Backend;
+    const execCommand = backend.execCommand.bind(backend);
+    backend.execCommand = async (client, name, args) => {
+      if (name !== 'moveToActive') return await execCommand(client, name, args);
+      const { token, ...beginning } = next();
+      const { job, begun } = await scripts.take(args, beginning);
+      this.#remember(job, begun, token);
+      return job;
+    };
+  }
+
+  /** Completes a job with the script that finishes its stage; null where each goes by itself. */
+  get finishAndMove(): FinishAndMove | null {
+    const [scripts, next] = [this.#scripts, this.#next];
+    if (!scripts || !next) return null;
+    return async (move, finish) => {
+      const { token, ...beginning } = next();
+      const { record, next: taken } = await scripts.finish(move, finish, beginning);
+      if (!taken) return { record, job: null };
+      this.#remember(taken.job, taken.begun, token);
+      return { record, job: [taken.job] };
+    };
+  }
+
+  /** The stage of a job that this worker has taken, if it has begun; once. */
+  takeBegun(jobId: string): Begun | undefined {
+    const begun = this.#begun.get(jobId);
+    this.#begun.delete(jobId);
+    return begun;
+  }
+
+  #remember(job: unknown, reply: string[] | null, token: string): void {
+    if (!reply || !Array.isArray(job)) return;
+    const [, id] = job as [unknown, string];
+    this.#begun.set(id, { token, reply });
+  }
+
+  protected override async handleCompleted(
+    ...[closing, job, ...how]: Parameters<LoneJobWorker<unknown, Result>['handleCompleted']>
+  ): Promise<Job<unknown, Result>> {
+    const complete = async () => await super.handleCompleted(undefined, job, ...how);
+    if (closing === undefined) return await complete();
+    if (!closing.released) {
+      const restore = divert(job, closing);
+      try {
+        const next = await complete();
+        closing.release();
+        await closing.ended;
+        return next;
+      } catch (error) {
+        closing.release();
+        if (!(error instanceof NotMoved)) throw error;
+      } finally {
+        restore();
+      }
+    }
+    try {
+      await closing.ended;
+    } catch (error) {
+      return await this.handleFailed(error as Error, job, ...how);
+    }
+    return await complete();
+  }
+}
+
+/** Gives BullMQ's command for this job to `closing`. @returns what undoes that */
+function divert(job: Job<unknown, Result>, closing: Closing): () => void {
+  const held = job as unknown as { backend: Backend };
+  const { backend } = held;
+  const execCommand: Backend['execCommand'] = async (client, name, args) =>
+    name === 'moveToFinished' ? await closing.move(args) : await backend.execCommand(client, name, args);
+  held.backend = Object.create(backend, { execCommand: { value: execCommand } }) as Backend;
+  return () => {
+    held.backend = backend;
+  };
+}
