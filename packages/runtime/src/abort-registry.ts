@@ -15,6 +15,7 @@ export interface AbortRegistry {
   abort(requestId: string, cause: AbortCause): void;
   /** Whether it was to be aborted a moment ago, also before it ran here. */
   heardOf(requestId: string): boolean;
+  /** From then on also what comes. */
   abortAll(cause: AbortCause): void;
   readonly size: number;
 }
@@ -26,9 +27,11 @@ export function createAbortRegistry(now: () => number = () => performance.now())
   const running = new Map<AbortController, string>();
   /** When it was heard, the earliest first. */
   const heard = new Map<string, number>();
+  let all: StageAbort | null = null;
   return {
     track(requestId) {
       const controller = new AbortController();
+      if (all) controller.abort(all);
       running.set(controller, requestId);
       return { controller, untrack: () => void running.delete(controller) };
     },
@@ -46,7 +49,8 @@ export function createAbortRegistry(now: () => number = () => performance.now())
       return now() - (heard.get(requestId) ?? -Infinity) <= momentMs;
     },
     abortAll(cause) {
-      for (const controller of running.keys()) controller.abort(new StageAbort(cause));
+      all = new StageAbort(cause);
+      for (const controller of running.keys()) controller.abort(all);
     },
     get size() {
       return running.size;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
-import { Queue, type Job } from 'bullmq';
+import { DelayedError, Queue, type Job } from 'bullmq';
 import { Redis } from 'ioredis';
 import { LoneJobWorker } from './lone-job-worker.ts';
 import { quietMarkers } from './quiet-markers.ts';
@@ -115,4 +115,37 @@ test('who has one slot takes each job when it comes, also after one that came al
     await delay(150);
     expect(started.at(-1)).toBe(name);
   }
+});
+
+test('a job that is put off is heard of by who waits, though the look after it found one that came alone', async () => {
+  const prefix = `{t${randomUUID()}}`;
+  const [queue, redis, other] = [new Queue('q', { connection: connect(), prefix }), connect(), connect()];
+  const started: string[] = [];
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const run = async (job: Job, token?: string): Promise<void> => {
+    started.push(job.name);
+    if (job.name === 'meanwhile') return await released;
+    if (started.length > 1) return;
+    // Another process that waits has the mark of the job that comes now.
+    void other.bzpopmin(`${prefix}:q:marker`, 1);
+    await delay(100);
+    await job.moveToDelayed(Date.now() + 300, token);
+    await delay(20);
+    await queue.add('meanwhile', {}, { priority: 1 });
+    throw new DelayedError();
+  };
+  const worker = new LoneJobWorker('q', run, { connection: redis, prefix, autorun: false, concurrency: 10 });
+  await worker.waitUntilReady();
+  quietMarkers(redis);
+  void worker.run();
+  closers.push(async () => {
+    release();
+    await worker.close();
+    await queue.obliterate({ force: true });
+    await queue.close();
+  });
+  await delay(200);
+  await queue.add('put off', {}, { priority: 1 });
+  await delay(1_500);
+  expect(started).toEqual(['put off', 'meanwhile', 'put off']);
 });

@@ -15,8 +15,10 @@ export class LoneJobWorker<Data = unknown, Result = unknown> extends Worker<Data
   #tookAlone = false;
 
   protected override async moveToActive(token: string, name?: string): Promise<Job<Data, Result>> {
+    // Who has waited has taken the mark, and must look; BullMQ holds its wait until after the look.
+    const { waiting } = this as unknown as { readonly waiting: unknown };
     // As an empty look is told: without data.
-    if (this.#tookAlone) return await this.nextJobFromJobData();
+    if (this.#tookAlone && !waiting) return await this.nextJobFromJobData();
     const quiet = performance.now() - this.#lookedAt >= quietMs;
     const job: Job<Data, Result> | undefined = await super.moveToActive(token, name);
     this.#lookedAt = performance.now();
@@ -26,7 +28,7 @@ export class LoneJobWorker<Data = unknown, Result = unknown> extends Worker<Data
 
   /** Called with what each look has found, and each end of a job. */
   protected override async nextJobFromJobData(data?: JobJson, id?: string, token?: string): Promise<Job<Data, Result>> {
-    // The look that is left out is the next one, and none after a wait: who has taken the mark must look.
+    // The look that is left out is the next one, and none after others.
     this.#tookAlone = false;
     return await super.nextJobFromJobData(data, id, token);
   }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { createAbortRegistry } from './abort-registry.ts';
+import { PermanentError } from './errors.ts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 import { registerStageScripts } from './stage-scripts.ts';
 
@@ -93,6 +94,48 @@ test('a request that is canceled as its job is taken does not run', async () => 
   expect(record.status).toBe('canceled');
   await delay(200);
   expect(runs).toMatchObject({ preprocess: 1, vision: 0 });
+});
+
+test('who stops takes no other job with a result that is written late', async () => {
+  const { redis, submit, runs, lives, records, job } = await startPipeline({}, { concurrency: 1 });
+  answerOnce(redis, 'vision', async () => {
+    void lives.vision.stop('test');
+    return await Promise.reject(new Error('OOM command not allowed'));
+  });
+  const given = { preprocess: outputs.preprocess };
+  const ids = [await submit({}, given), await submit({}, given)];
+  await delay(1_000);
+  expect(runs.vision).toBe(1);
+  const left = await Promise.all(ids.map(async (id) => (await records.get(id))?.stages.vision.status));
+  expect(new Set(left)).toEqual(new Set(['completed', 'pending']));
+  const states = await Promise.all(ids.map(async (id) => await (await job(id, 'vision'))?.getState()));
+  expect(states).toContain('prioritized');
+});
+
+test('a job that is failed for its child does not begin', async () => {
+  const { redis, submit, ended } = await startPipeline({
+    preprocess: async () => await Promise.reject(new PermanentError('image_undecodable', 'Not an image.')),
+  });
+  type Command = (...args: unknown[]) => Promise<[[unknown], (string[] | null | undefined)?]>;
+  const commands = redis as unknown as { bunri_take: Command };
+  const real = commands.bunri_take.bind(redis);
+  const taken = new Map<string, string[] | null>();
+  commands.bunri_take = async (...args) => {
+    const [[job], begun] = await real(...args);
+    if (Array.isArray(job) && typeof job[1] === 'string') taken.set(job[1], begun ?? null);
+    return [[job], begun];
+  };
+  const id = await submit();
+  await ended(id);
+  for (let tries = 0; tries < 50 && !taken.has(`${id}-vision`); tries += 1) await delay(100);
+  expect(taken.get(`${id}-preprocess`)?.[0]).toBe('started');
+  expect(taken.get(`${id}-vision`)).toBeNull();
+});
+
+test('who comes when all are aborted is aborted too', () => {
+  const registry = createAbortRegistry();
+  registry.abortAll('shutdown');
+  expect(registry.track('req_1').controller.signal.aborted).toBe(true);
 });
 
 test('what was to be aborted is known for a moment', () => {

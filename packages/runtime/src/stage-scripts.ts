@@ -33,7 +33,8 @@ export interface StageScripts {
   finish(
     theirs: readonly Argument[],
     finish: { readonly keys: readonly string[]; readonly args: readonly (string | number)[] },
-    beginning: Beginning,
+    /** Null where no other job is to be taken, whatever BullMQ's command says. */
+    beginning: Beginning | null,
   ): Promise<Finished>;
 }
 
@@ -42,9 +43,13 @@ interface Script {
   readonly numberOfKeys: number | null;
 }
 
+/** Place of the argument that says whether the next job is to be taken, among those of BullMQ's that complete one. */
+const fetchNext = 5;
+
 /**
  * Of a job that was taken the stage begins, unless two stages look at its photo, or it is of another release: then its
- * worker begins it, who knows what is to be waited for. The same where it cannot be written.
+ * worker begins it, who knows what is to be waited for. The same where it cannot be written. A job that BullMQ fails unrun,
+ * for a child of it has failed (`defa`), does not begin.
  */
 const begin = `
 local function start(KEYS, ARGV)
@@ -53,7 +58,10 @@ end
 local function begin(taken, records, args)
   local fields, data = type(taken) == 'table' and taken[1], ''
   if type(fields) ~= 'table' then return nil end
-  for i = 1, #fields, 2 do if fields[i] == 'data' then data = fields[i + 1] end end
+  for i = 1, #fields, 2 do
+    if fields[i] == 'defa' then return nil end
+    if fields[i] == 'data' then data = fields[i + 1] end
+  end
   local read, job = pcall(cjson.decode, data)
   if not read or type(job) ~= 'table' or job.looks then return nil end
   if type(job.v) ~= 'number' or job.v > ${jobDataVersion} or type(job.requestId) ~= 'string' then return nil end
@@ -80,8 +88,9 @@ end`;
  */
 export function registerStageScripts(redis: Redis): StageScripts | null {
   const { scriptsSet } = redis as unknown as { readonly scriptsSet: Readonly<Record<string, Script>> };
-  const find = (command: string) =>
-    Object.entries(scriptsSet).find(([name]) => name.startsWith(`${command}:`))?.[1] ?? null;
+  // Also those that `leanTransactions` hides.
+  const names = Object.getOwnPropertyNames(scriptsSet);
+  const find = (command: string) => scriptsSet[names.find((name) => name.startsWith(`${command}:`)) ?? ''];
   const [active, finished] = [find('moveToActive'), find('moveToFinished')];
   if (!active?.numberOfKeys || !finished?.numberOfKeys) return null;
   const [keysOfTake, keysOfMove] = [active.numberOfKeys, finished.numberOfKeys];
@@ -122,16 +131,18 @@ return {done, {taken}, begin(taken, ARGV[second], {unpack(ARGV, second + 1, rest
       return { job, begun };
     },
     async finish(theirs, { keys, args }, beginning) {
+      const begin = beginning ? [beginning.records, ...beginning.args] : [];
+      const move = theirs.slice(keysOfMove);
+      if (!beginning) move[fetchNext] = 0;
       const [record, job, begun = null] = await commands.bunri_finishAndMove(
         keysOfMove + keys.length,
         ...theirs.slice(0, keysOfMove),
         ...keys,
         args.length,
-        beginning.args.length + 1,
+        begin.length,
         ...args,
-        beginning.records,
-        ...beginning.args,
-        ...theirs.slice(keysOfMove),
+        ...begin,
+        ...move,
       );
       return { record, next: job === undefined ? null : { job: job[0], begun } };
     },

@@ -21,12 +21,16 @@ export type NextBeginning = () => Beginning & Pick<Begun, 'token'>;
 
 type Result = Closing | undefined;
 
+/** What was begun this long ago may have been canceled since, or be another worker's: the record is asked again. */
+const freshMs = 1_000;
+
 /**
  * A worker whose jobs' stages begin and end in the scripts that take and complete the jobs. Its processor gives it a run that
  * has yet to write its result, or nothing, where all is done that had to be done.
  */
 export class StageWorker extends LoneJobWorker<unknown, Result> {
-  readonly #begun = new Map<string, Begun>();
+  /** The oldest first. */
+  readonly #begun = new Map<string, Begun & { readonly at: number }>();
   #scripts: StageScripts | null = null;
   #next: NextBeginning | null = null;
 
@@ -51,24 +55,32 @@ export class StageWorker extends LoneJobWorker<unknown, Result> {
     if (!scripts || !next) return null;
     return async (move, finish) => {
       const { token, ...beginning } = next();
-      const { record, next: taken } = await scripts.finish(move, finish, beginning);
+      // BullMQ's command may be older than the wish to stop.
+      const stopping = this.closing !== undefined || this.isPaused();
+      const { record, next: taken } = await scripts.finish(move, finish, stopping ? null : beginning);
       if (!taken) return { record, job: null };
       this.#remember(taken.job, taken.begun, token);
       return { record, job: [taken.job] };
     };
   }
 
-  /** The stage of a job that this worker has taken, if it has begun; once. */
+  /** The stage of a job that this worker has taken, if it has begun just now; once. */
   takeBegun(jobId: string): Begun | undefined {
     const begun = this.#begun.get(jobId);
     this.#begun.delete(jobId);
-    return begun;
+    return begun && performance.now() - begun.at < freshMs ? begun : undefined;
   }
 
   #remember(job: unknown, reply: string[] | null, token: string): void {
     if (!reply || !Array.isArray(job)) return;
     const [, id] = job as [unknown, string];
-    this.#begun.set(id, { token, reply });
+    const at = performance.now();
+    for (const [known, begun] of this.#begun) {
+      if (at - begun.at < freshMs) break;
+      this.#begun.delete(known);
+    }
+    this.#begun.delete(id);
+    this.#begun.set(id, { token, reply, at });
   }
 
   protected override async handleCompleted(
@@ -85,7 +97,10 @@ export class StageWorker extends LoneJobWorker<unknown, Result> {
         return next;
       } catch (error) {
         closing.release();
-        if (!(error instanceof NotMoved)) throw error;
+        if (!(error instanceof NotMoved)) {
+          await closing.ended.catch(() => undefined);
+          throw error;
+        }
       } finally {
         restore();
       }
