@@ -18,25 +18,38 @@ function connect(): Redis {
   return redis;
 }
 
-/** A worker that has waited for a while, as `serveStage` starts it. Its jobs run until `release` is called. */
-async function startWorker(concurrency = 10) {
+interface Setting {
+  readonly queue: Queue;
+  readonly redis: Redis;
+  readonly prefix: string;
+  /** Names of the jobs, in their order. */
+  readonly started: string[];
+  readonly released: Promise<void>;
+  readonly release: () => void;
+}
+
+/** As long as nothing else is asked, a job runs until `release` is called. */
+async function runUntilReleased({ redis, released }: Setting, { name }: Job): Promise<void> {
+  await redis.echo(name);
+  await released;
+}
+
+/** A worker that has waited for a while, as `serveStage` starts it. */
+async function startWorker(
+  concurrency = 10,
+  run: (setting: Setting, job: Job, token?: string) => Promise<void> = runUntilReleased,
+): Promise<Setting> {
   const prefix = `{t${randomUUID()}}`;
   const queue = new Queue('q', { connection: connect(), prefix });
   const redis = connect();
-  const started: string[] = [];
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
-  const run = async ({ name }: Job): Promise<void> => {
-    started.push(name);
-    await redis.echo(name);
-    await released;
+  const setting: Setting = { queue, redis, prefix, started: [], released, release };
+  const process = async (job: Job, token?: string): Promise<void> => {
+    setting.started.push(job.name);
+    await run(setting, job, token);
   };
-  const worker = new LoneJobWorker('q', run, {
-    connection: redis,
-    prefix,
-    autorun: false,
-    concurrency,
-    limiter: { max: 1_000_000, duration: 1000 },
-  });
+  const limiter = { max: 1_000_000, duration: 1000 };
+  const worker = new LoneJobWorker('q', process, { connection: redis, prefix, autorun: false, concurrency, limiter });
   await worker.waitUntilReady();
   quietMarkers(redis);
   void worker.run();
@@ -47,7 +60,7 @@ async function startWorker(concurrency = 10) {
     await queue.close();
   });
   await delay(200);
-  return { queue, prefix, started, release };
+  return setting;
 }
 
 /** The scripts that are called on this queue, and the names of jobs as they begin, in the order of the server. */
@@ -118,34 +131,26 @@ test('who has one slot takes each job when it comes, also after one that came al
 });
 
 test('a job that is put off is heard of by who waits, though the look after it found one that came alone', async () => {
-  const prefix = `{t${randomUUID()}}`;
-  const [queue, redis, other] = [new Queue('q', { connection: connect(), prefix }), connect(), connect()];
-  const started: string[] = [];
-  const { promise: released, resolve: release } = Promise.withResolvers<void>();
-  const run = async (job: Job, token?: string): Promise<void> => {
-    started.push(job.name);
-    if (job.name === 'meanwhile') return await released;
-    if (started.length > 1) return;
-    // Another process that waits has the mark of the job that comes now.
-    void other.bzpopmin(`${prefix}:q:marker`, 1);
-    await delay(100);
-    await job.moveToDelayed(Date.now() + 300, token);
-    await delay(20);
-    await queue.add('meanwhile', {}, { priority: 1 });
-    throw new DelayedError();
+  const putOff = async () => {
+    const other = connect();
+    const { queue, started } = await startWorker(10, async ({ queue, prefix, started, released }, job, token) => {
+      if (job.name === 'meanwhile') return await released;
+      if (started.length > 1) return;
+      // Another process that waits has the mark of the job that comes now.
+      void other.bzpopmin(`${prefix}:q:marker`, 1);
+      await delay(100);
+      await job.moveToDelayed(Date.now() + 300, token);
+      await delay(20);
+      // Added while this one is handed back, so that the look after it finds it.
+      void queue.add('meanwhile', {}, { priority: 1 });
+      await delay(1);
+      throw new DelayedError();
+    });
+    await queue.add('put off', {}, { priority: 1 });
+    await delay(1_500);
+    return started;
   };
-  const worker = new LoneJobWorker('q', run, { connection: redis, prefix, autorun: false, concurrency: 10 });
-  await worker.waitUntilReady();
-  quietMarkers(redis);
-  void worker.run();
-  closers.push(async () => {
-    release();
-    await worker.close();
-    await queue.obliterate({ force: true });
-    await queue.close();
-  });
-  await delay(200);
-  await queue.add('put off', {}, { priority: 1 });
-  await delay(1_500);
-  expect(started).toEqual(['put off', 'meanwhile', 'put off']);
+  // It takes luck to meet that moment.
+  const all = await Promise.all(Array.from({ length: 6 }, putOff));
+  for (const started of all) expect(started.toSorted()).toEqual(['meanwhile', 'put off', 'put off']);
 });
