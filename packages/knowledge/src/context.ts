@@ -50,7 +50,7 @@ function makeKnowledge(catalogue: Catalogue, collected: CollectedIndex): Library
 
 let ofShipped: Library | undefined;
 
-/** What is looked up in the shipped catalogue; built at the first call, which takes about half a second of processor time, in a bundle a fraction of it. */
+/** What is looked up in the shipped catalogue; built at the first call, which collects the index first: about half a second of processor time. A bundle has it collected. */
 export function shippedKnowledge(): Library {
   return (ofShipped ??= makeKnowledge(shipped, shippedIndex()));
 }

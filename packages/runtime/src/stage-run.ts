@@ -81,8 +81,8 @@ export type RunEnd =
 
 /**
  * One run of a stage: take the record, check the input, let the handler work, check its output, write the result. It knows
- * nothing of BullMQ. Whatever happens, the record is written before the caller settles the job: a death between the two
- * repeats the run, which then finds the stage done.
+ * nothing of BullMQ. The record is written before the job is settled, or in the same script where `carry` takes it along;
+ * where it was written alone, a death between the two repeats the run, which then finds the stage done.
  */
 export async function runStage<S extends StageName>(
   given: StageRunner<S>,
