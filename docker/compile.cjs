@@ -3,7 +3,7 @@
 // it, for main.cjs: so that a start finds each function that it needs, and takes no memory for others.
 const { readFileSync, writeFileSync } = require('node:fs');
 const { createRequire } = require('node:module');
-const { dirname } = require('node:path');
+const paths = require('node:path');
 const { setFlagsFromString } = require('node:v8');
 const { Script } = require('node:vm');
 const { crc32 } = require('node:zlib');
@@ -25,4 +25,4 @@ process.once('message', () => {
 });
 
 const own = { exports: {} };
-script.runInThisContext().call(own.exports, own.exports, createRequire(path), own, path, dirname(path));
+script.runInThisContext().call(own.exports, own.exports, createRequire(path), own, path, paths.dirname(path));

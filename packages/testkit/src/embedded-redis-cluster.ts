@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { startRedis, type EmbeddedRedis } from './embedded-redis.ts';
 import { freePort } from './free-port.ts';
+import { patienceMs } from './until.ts';
 
 export interface ClusterNode extends EmbeddedRedis {
   /** For asking and telling this very node. */
@@ -36,7 +37,6 @@ const firstSlots = [
   [16_383, 16_383],
 ] as const;
 const password = 'of-the-cluster';
-const readyTimeoutMs = 20_000;
 
 /** Starts a Redis Cluster on loopback, with a password, and waits until it serves all slots and the replica is in step. */
 export async function startRedisCluster(options: RedisClusterOptions = {}): Promise<EmbeddedRedisCluster> {
@@ -114,7 +114,7 @@ async function replicasOf(admin: Redis, id: string): Promise<number> {
 }
 
 async function untilAll(nodes: readonly Started[], isSo: (node: Started) => Promise<boolean>): Promise<void> {
-  const giveUpAt = performance.now() + readyTimeoutMs;
+  const giveUpAt = performance.now() + patienceMs;
   while (!(await Promise.all(nodes.map(isSo))).every(Boolean)) {
     if (performance.now() > giveUpAt) throw new Error('the nodes did not become a cluster in time');
     await delay(20);

@@ -9,6 +9,7 @@ import { freePort } from './free-port.ts';
 import { killWithParent } from './kill-with-parent.ts';
 import { tailOfLines } from './lines.ts';
 import { findRedisServer } from './redis-binary.ts';
+import { patienceMs } from './until.ts';
 
 export interface RedisOptions {
   /** Path or name of the server program; without it one is looked for and, where that is possible, installed. */
@@ -34,7 +35,6 @@ export interface EmbeddedRedis {
 }
 
 const portAttempts = 5;
-const startTimeoutMs = 10_000;
 const stopTimeoutMs = 5_000;
 
 /**
@@ -118,7 +118,7 @@ function serverArgs(port: number, dir: string, options: RedisOptions): string[] 
 
 /** Waits until the server that answers on the port is the child, and not somebody else's that was faster. */
 async function untilReady(child: ChildProcess, port: number): Promise<void> {
-  const giveUpAt = performance.now() + startTimeoutMs;
+  const giveUpAt = performance.now() + patienceMs;
   while (performance.now() < giveUpAt) {
     if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) {
       throw new Error('the server ended while it was being started');
@@ -127,7 +127,7 @@ async function untilReady(child: ChildProcess, port: number): Promise<void> {
     if (answer?.startsWith('+PONG') && answer.includes(`process_id:${child.pid}\r`)) return;
     await delay(10);
   }
-  throw new Error(`the server did not answer within ${startTimeoutMs} ms`);
+  throw new Error(`the server did not answer within ${patienceMs} ms`);
 }
 
 /** Sends inline commands and gives what came back once it matches; undefined if the connection fails or says nothing. */

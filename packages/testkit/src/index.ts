@@ -11,6 +11,8 @@ export * from './processes.ts';
 export * from './model-api-simulator.ts';
 export * from './otlp-collector.ts';
 export * from './tcp-proxy.ts';
+export { patienceMs, until } from './until.ts';
+export { watchMachine, type MachineWatch } from './machine-watch.ts';
 export { findPrometheus, type PrometheusPrograms } from './prometheus-binary.ts';
 export { findRedisServer } from './redis-binary.ts';
 export { seededRandom } from './seeded-random.ts';

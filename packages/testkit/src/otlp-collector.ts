@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { patienceMs } from './until.ts';
 
 /** A span as it came, with what is of use to tests. */
 export interface CollectedSpan {
@@ -58,8 +59,6 @@ interface Sent {
     }[];
   }[];
 }
-
-const patienceMs = 20_000;
 
 /** A collector of traces that speaks OTLP/HTTP with JSON, on loopback. */
 export async function startOtlpCollector(): Promise<OtlpCollector> {

@@ -1,14 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { compileCache } from './compile-cache.ts';
 import { killWithParent } from './kill-with-parent.ts';
 import { tailOfLines } from './lines.ts';
+import { patienceMs } from './until.ts';
 
 export interface ProcessOptions {
   /** For error messages. */
   readonly name: string;
   /** The TypeScript file to run, and its arguments. */
   readonly args: readonly string[];
-  /** The whole environment of the process: it inherits nothing. */
+  /** The whole environment of the process but for `compileCache`: it inherits nothing. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
   /** Options of Node itself, as `--max-old-space-size=160`. */
@@ -45,11 +47,11 @@ const keptLines = 60;
  * @throws when it ends or stays silent before it is ready, with its last lines in the message; it is then gone.
  */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
-  const { name, readyUrl, readyTimeoutMs = 20_000 } = options;
+  const { name, readyUrl, readyTimeoutMs = patienceMs } = options;
   const child = spawn(
     process.execPath,
     ['--conditions=@bunri/source', '--no-warnings', ...(options.nodeArgs ?? []), ...options.args],
-    { env: options.env, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: { ...compileCache, ...options.env }, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const log = tailOfLines(keptLines, options.onLine);
   log.follow(child.stdout);

@@ -26,4 +26,4 @@ test("it hands its arguments to jest, exits with jest's code and leaves no Redis
   expect((await runTests(dir, '--selectProjects', 'no-such-project')).code).toBe(1);
   expect((await readdir(dir)).filter((name) => name.startsWith('bunri-redis-'))).toEqual([]);
   await rm(dir, { recursive: true });
-}, 30_000);
+});

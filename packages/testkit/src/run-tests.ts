@@ -1,5 +1,6 @@
 // Runs jest over the workspace against one private Redis and one private S3: `run-tests.ts [jest arguments]`.
 import { spawn } from 'node:child_process';
+import { compileCache } from './compile-cache.ts';
 import { startRedis } from './embedded-redis.ts';
 import { startS3 } from './embedded-s3.ts';
 
@@ -11,17 +12,12 @@ const s3 = await startS3();
 const root = new URL('../../..', import.meta.url);
 const jest = spawn(
   process.execPath,
-  [
-    '--conditions=@bunri/source',
-    '--experimental-vm-modules',
-    '--no-warnings',
-    'node_modules/jest/bin/jest.js',
-    ...process.argv.slice(2),
-  ],
+  ['--conditions=@bunri/source', '--no-warnings', 'node_modules/jest/bin/jest.js', ...process.argv.slice(2)],
   {
     cwd: root,
     stdio: 'inherit',
     env: {
+      ...compileCache,
       ...process.env,
       REDIS_URL: redis?.url ?? givenRedisUrl,
       S3_ENDPOINT: s3.endpoint,

@@ -74,7 +74,10 @@ test('a refused call looks like one of the real API, and spends no fault', async
   const ask = async () => await post(baseUrl, callBody('How?'));
   expect([(await ask()).status, (await ask()).status]).toEqual([400, 400]);
   const refused = await ask();
-  expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '30']);
+  expect(refused.status).toBe(429);
+  const retryAfterS = Number(refused.headers.get('retry-after'));
+  // Less what has passed since the first call.
+  expect([retryAfterS > 0, retryAfterS <= 30]).toEqual([true, true]);
   expect(await refused.json()).toMatchObject({ error: { code: 'rate_limit_exceeded', type: 'requests' } });
   const put = async (body: string) =>
     (await fetch(new URL('/simulator/limits', baseUrl), { method: 'PUT', body })).status;

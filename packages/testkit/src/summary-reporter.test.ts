@@ -31,7 +31,7 @@ test('the last line counts what passed and what failed', async () => {
     lastLine: '2 passed, 0 failed',
     code: 0,
   });
-}, 20_000);
+});
 
 test('skipped tests are told, and a file that cannot run is a failure', async () => {
   const files = {
@@ -39,4 +39,4 @@ test('skipped tests are told, and a file that cannot run is a failure', async ()
     'b.test.js': `require('./missing.js');`,
   };
   expect(await runJest(files)).toEqual({ lastLine: '1 passed, 2 failed, 1 skipped', code: 1 });
-}, 20_000);
+});
