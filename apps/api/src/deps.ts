@@ -79,7 +79,7 @@ export async function openDeps(app: App<Config>, stopping: AbortSignal): Promise
   const sessions =
     keys || stored ? createSessions({ redis, prefix, keys: keys ?? [], stored, now: Date.now }) : undefined;
   const storage = openStorage(app, { publicEndpoint: config.S3_PUBLIC_ENDPOINT });
-  const flows = createFlowQueue({ redis, prefix });
+  const flows = createFlowQueue({ redis, prefix, log });
   life.onStop('flows', async () => await flows.close());
   const queues = createQueueOverview({ redis, prefix, now: Date.now });
   life.onStop('queues', async () => await queues.close());

@@ -56,7 +56,10 @@ export interface Submitted {
   readonly estimate: Estimate | null;
 }
 
-/** Redis may or may not have accepted the request: its upload must stay, since a record may refer to it. */
+/**
+ * The request may be accepted, or is, and the client cannot be told which: Redis did not answer, or not with the record that
+ * was accepted. The upload must stay, since a record may refer to it.
+ */
 export class AcceptanceUnknown extends Problem {
   constructor(cause: unknown) {
     const detail = `The queue did not answer in time. Send the request again in ${retryAfterOutageS} seconds; with the same Idempotency-Key it is accepted once at most.`;
@@ -65,8 +68,8 @@ export class AcceptanceUnknown extends Problem {
 }
 
 /**
- * Accepts a request: `store` brings its photo into the bucket, then the record is written, then the flow is added. A crash or
- * an error between the two is repaired by the scheduler's sweeper. A request whose answer is known already is finished at
+ * Accepts a request: `store` brings its photo into the bucket, then the record is written and its flow added, in one step where
+ * it is an ordinary one. Where they go apart, the scheduler's sweeper repairs a crash or an error between the two. A request whose answer is known already is finished at
  * once: its photo is not stored, since nobody will look for it, and nothing is queued.
  *
  * @throws Problem `idempotency_conflict`, `not_found` where what it goes on from is being deleted, `service_unavailable` where the key's first request is, AcceptanceUnknown, what `store` throws, and the reason of an abort
@@ -102,13 +105,14 @@ async function submitWith(
   if (!answer) await store?.();
   signal?.throwIfAborted();
   const request = now ? begunAt(received, now()) : received;
+  const isBlank = !answer && !outputs;
   const accepting = accept(deps.records, request, {
     ...(idempotency ? { idempotency } : {}),
     ...(answer ? { answer: { outputs: answer } } : {}),
     ...(outputs ? { outputs } : {}),
     ...(unlessKnown === undefined ? {} : { unlessKnown }),
+    ...(isBlank ? { flow: deps.flows.along(flowOrder(newRecord(request, 0))) } : {}),
   });
-  const isBlank = !answer && !outputs;
   // Redis carries out what is sent on one connection in order: what is read now is what was accepted.
   const [accepted, written] = await Promise.all([accepting, isBlank ? null : readQuietly(deps.records, request.id)]);
   if (accepted.outcome === 'known') return null;
@@ -127,11 +131,12 @@ async function submitWith(
   // Of a known idempotency key nobody has looked for an answer.
   if (!replayed && unlessKnown !== undefined)
     deps.metrics.cacheLookups.inc({ cache: requestCacheName, result: 'miss' });
-  const fresh = isBlank ? newRecord(request, accepted.turn) : written;
-  const record = (replayed ? null : fresh) ?? (await deps.reader.read(accepted.id));
+  // What was accepted a moment ago, by a command whose answer was lost, may have begun.
+  const fresh = isBlank && accepted.outcome === 'accepted' ? newRecord(request, accepted.turn) : written;
+  const record = (replayed ? null : fresh) ?? (await readAccepted(deps, accepted.id, replayed));
   if (!record && replayed) throw firstRemoved();
   if (!record) throw new Error(`the record ${accepted.id} is gone`);
-  return { record, replayed, estimate: replayed || answer ? null : await enqueue(deps, record, accepted.before) };
+  return { record, replayed, estimate: replayed || answer ? null : await enqueue(deps, record, accepted) };
 }
 
 /** Of an idempotency key whose request was erased after the key had found it. Nothing was accepted, and the key is free. */
@@ -139,6 +144,13 @@ function firstRemoved(): Problem {
   const detail =
     'The first request of this Idempotency-Key was removed in this moment. Send it again to have a new one.';
   return new Problem('service_unavailable', detail, { retryAfterS: 1 });
+}
+
+/** Whoever hears of any other error removes the photo, which a request that is accepted needs. */
+async function readAccepted({ reader }: SubmitDeps, id: string, replayed: boolean): Promise<RequestRecord | null> {
+  return await reader.read(id).catch((error: unknown) => {
+    throw replayed ? error : new AcceptanceUnknown(error);
+  });
 }
 
 /** With as much time until its deadline. */
@@ -163,19 +175,20 @@ async function accept(
     const record = await records.get(request.id).catch(() => {
       throw new AcceptanceUnknown(error);
     });
-    if (record) return { outcome: 'accepted', id: request.id, turn: record.turn, before: null };
+    if (record) return { outcome: 'existing', id: request.id, turn: record.turn, before: null, queued: false };
     throw error;
   }
 }
 
 /**
  * The request is accepted, whether its flow could be added and its place be told or not. `before`: how many jobs it stands
- * behind at each usual stage, where acceptance told that; else both are asked in one round trip.
+ * behind at each usual stage, where acceptance told that; else both are asked in one round trip. `queued`: its flow was added
+ * with it.
  */
 async function enqueue(
   { flows, forecast, log }: SubmitDeps,
   record: RequestRecord,
-  before: readonly number[] | null,
+  { before, queued }: { readonly before: readonly number[] | null; readonly queued: boolean },
 ): Promise<Estimate | null> {
   const order = flowOrder(record);
   const { id, priority, from } = order;
@@ -189,7 +202,7 @@ async function enqueue(
     ? forecast.ofCounted(priority, before, from)
     : forecast.ofTurn(priority, record.turn, { from, models });
   const place = asked.catch(failed('the place of a request could not be told'));
-  await flows.add(order).catch(failed('a request was accepted but not queued; the sweeper will queue it'));
+  if (!queued) await flows.add(order).catch(failed('a request was accepted but not queued; the sweeper will queue it'));
   return await place;
 }
 

@@ -117,10 +117,13 @@ function readForm(
   return { fields, ended, upload: async () => await upload };
 }
 
-/** Cuts off a client that keeps sending a body after its refusal. Node reads and drops what comes until then. */
+/** Reads and drops the rest of a body after its refusal, and cuts off a client that goes on for too long. */
 export function lingerThenClose(request: IncomingMessage, response: ServerResponse): void {
   response.once('finish', () => {
     if (request.complete || request.destroyed) return;
+    // Node does it by itself only where nobody has begun to read. A form's parser that is full would stop it.
+    request.unpipe();
+    request.resume();
     const timer = setTimeout(() => request.destroy(), lingerMs);
     timer.unref();
     request.once('close', () => clearTimeout(timer));

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createStorage } from '@bunri/runtime';
 import {
   freePort,
+  patienceMs,
   startModelApiSimulator,
   startProcess,
   startRedis,
@@ -141,7 +142,7 @@ async function start(
       env: { ...settings, ...own, ...usual.env, ...more.env, PORT: String(port) },
       nodeArgs,
       readyUrl: `http://127.0.0.1:${port}/readyz`,
-      readyTimeoutMs: 60_000,
+      readyTimeoutMs: patienceMs,
       ...(onLine ? { onLine: (line: string) => onLine(app, line) } : {}),
     });
     stops.push(async (signal) => await running.stop(signal, 40_000));

@@ -111,6 +111,19 @@ export interface FlowOrder {
  */
 export const siblingDelayMs = 2_000;
 
+/** What each job of the request carries. */
+export function jobDataOf({ id, deadlineAt, generation = 0, looks = usualLooks, trace }: FlowOrder): JobData {
+  const isUsual = looks.length === 1 && looks[0] === 'vision';
+  return {
+    v: isUsual ? 1 : jobDataVersion,
+    requestId: id,
+    deadlineAt,
+    ...(generation > 0 ? { generation } : {}),
+    ...(isUsual ? {} : { looks: [...looks] }),
+    ...(trace === undefined ? {} : { trace }),
+  };
+}
+
 /**
  * The job tree of one request: the final stage as root, the first stage as leaf. Pure: the same order gives the same tree.
  *
@@ -119,15 +132,7 @@ export const siblingDelayMs = 2_000;
  */
 export function buildFlow(order: FlowOrder): FlowNode {
   const { generation = 0, from = firstStage, looks = usualLooks, looked } = order;
-  const isUsual = looks.length === 1 && looks[0] === 'vision';
-  const data: JobData = {
-    v: isUsual ? 1 : jobDataVersion,
-    requestId: order.id,
-    deadlineAt: order.deadlineAt,
-    ...(generation > 0 ? { generation } : {}),
-    ...(isUsual ? {} : { looks: [...looks] }),
-    ...(order.trace === undefined ? {} : { trace: order.trace }),
-  };
+  const data = jobDataOf(order);
   const priority = priorityOf(order.priority, order.turn ?? 0);
   const [firstLook = 'vision', secondLook] = looks.filter((look) => look !== looked);
   const begins = new Set<StageName>(from === firstLook && secondLook ? [from, secondLook] : [from]);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { failure, finalStage, stageOrder, type Request } from '@bunri/queue-contracts';
+import { patienceMs } from '@bunri/testkit/until';
 import { archiveField, createArchiver, type Archiver } from './archive.ts';
 import { removeFailed } from './dead-letters.ts';
 import { newRequestId } from './enqueue.ts';
@@ -101,7 +102,7 @@ test('whoever follows an archived request hears the rest of it and its end', asy
   });
   for (const after of [0, 5, all.length]) {
     const seen: number[] = [];
-    const end = await feed.follow(id, after, ({ seq }) => seen.push(seq), AbortSignal.timeout(5_000));
+    const end = await feed.follow(id, after, ({ seq }) => seen.push(seq), AbortSignal.timeout(patienceMs));
     expect(end).toBe('ended');
     expect(seen).toEqual(all.slice(after).map(({ seq }) => seq));
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Redis } from 'ioredis';
+import { until } from '@bunri/testkit/until';
 import { createAudit } from './audit.ts';
 import { createKeys } from './keys.ts';
 import { createLogger } from './log.ts';
@@ -12,7 +12,7 @@ const prefix = `{t${randomUUID()}}`;
 let redis: Redis;
 beforeAll(async () => {
   redis = connectProducer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log: silent });
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
 });
 afterAll(async () => {
   await redis.unlink(createKeys(prefix).audit);
@@ -44,7 +44,7 @@ test('an action is kept and read back, the newest of them oldest first, and is a
 
 test('an action that cannot be kept does not fail, and its line is in the log with the trouble', async () => {
   const away = connectProducer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log: silent });
-  await once(away, 'ready');
+  await until(() => away.status === 'ready');
   away.disconnect();
   expect(await createAudit({ redis: away, prefix, log: silent }).record(entry)).toBe(false);
 });

@@ -1,7 +1,7 @@
 import { isTerminal, looksOf, type Request, type StageName } from '@bunri/queue-contracts';
 import { cacheKey, normaliseQuestion } from './cache.ts';
 import type { RequestRecord } from './record.ts';
-import type { Idempotency } from './records.ts';
+import type { Idempotency } from './record-acceptance.ts';
 import { takeOver, whoLooked } from './replay.ts';
 
 /** What the person says that the thing is: an item of the catalogue, or their own words for it. */

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Redis } from 'ioredis';
-import { startRedisCluster, type ClusterNode, type EmbeddedRedisCluster } from '@bunri/testkit';
+import { startRedisCluster, type ClusterNode, type EmbeddedRedisCluster, until } from '@bunri/testkit';
 import * as z from 'zod';
 import { createResultCache } from './cache.ts';
 import { newRequestId } from './enqueue.ts';
@@ -19,7 +19,7 @@ beforeAll(async () => {
   cluster = await startRedisCluster();
   const [first, second] = cluster.seeds;
   url = `redis+cluster://:${cluster.password}@${first}?nodes=${second}`;
-}, 60_000);
+});
 afterAll(async () => await cluster.stop());
 
 const opened: Redis[] = [];
@@ -33,14 +33,7 @@ function open(connect: typeof connectConsumer, under = prefix): Redis {
   return redis;
 }
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + untilMs;
-  while (!(await isSo().catch(() => false))) {
-    if (Date.now() > giveUpAt) throw new Error(`still not so after ${untilMs} ms: ${isSo.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-const untilMs = 25_000;
+const untilSo = async (isSo: () => Promise<boolean>) => await until(async () => await isSo().catch(() => false));
 
 /** Of the first node and its replica, which change places: who has the keys now, and who follows. */
 async function pair(): Promise<{ primary: ClusterNode; replica: ClusterNode }> {
@@ -51,7 +44,7 @@ async function pair(): Promise<{ primary: ClusterNode; replica: ClusterNode }> {
 
 async function failOver({ replica }: { replica: ClusterNode }): Promise<void> {
   await replica.admin.cluster('FAILOVER');
-  await until(async () => /role:master/.test(await replica.admin.info('replication')));
+  await untilSo(async () => /role:master/.test(await replica.admin.info('replication')));
 }
 
 describe('a client of a cluster', () => {
@@ -76,7 +69,7 @@ describe('a client of a cluster', () => {
     opened.push(blocking);
     expect(await blocking.client('GETNAME')).toBe('cluster-test');
     expect(await blocking.info('server')).toContain(`tcp_port:${primary.port}\r`);
-  }, 30_000);
+  });
 
   test('without a prefix that keeps all keys in one slot is refused', () => {
     expect(() => connectConsumer({ url, name: 'test', log })).toThrow(/a name in braces, such as \{bunri\}/);
@@ -86,7 +79,7 @@ describe('a client of a cluster', () => {
   test('fails at once as a producer, and waits as a consumer, while nobody serves its slot', async () => {
     const under = '{unserved}';
     const [producer, consumer] = [open(connectProducer, under), open(connectConsumer, under)];
-    await until(async () => (await producer.set(`${under}:a`, '1')) === 'OK');
+    await untilSo(async () => (await producer.set(`${under}:a`, '1')) === 'OK');
     await consumer.get(`${under}:a`);
     const { primary } = await pair();
     const slot = await primary.admin.cluster('KEYSLOT', under);
@@ -106,8 +99,8 @@ describe('a client of a cluster', () => {
     await primary.admin.cluster('ADDSLOTS', slot);
     expect(await waiting).toBe(2);
     expect(await consumer.mget(`${under}:a`, `${under}:b`)).toEqual(['12', null]);
-    await until(async () => await answers(producer, 1_000));
-  }, 30_000);
+    await untilSo(async () => await answers(producer, 1_000));
+  });
 
   test('goes with its slot to another node, and its subscriptions too', async () => {
     const under = '{moving}';
@@ -137,13 +130,13 @@ describe('a client of a cluster', () => {
     expect(await to.admin.mget(`${under}:a`, `${under}:b`)).toEqual(['12', null]);
     await redis.rpush(`${under}:list`, 'x');
     expect(await popped).toEqual([`${under}:list`, 'x']);
-    await until(async () => await answers(subscriber, 1_000));
+    await untilSo(async () => await answers(subscriber, 1_000));
     expect(await subscriber.info('server')).toContain(`tcp_port:${to.port}\r`);
-    await until(async () => {
+    await untilSo(async () => {
       await redis.publish(`${under}:news`, 'moved');
       return heard.includes('moved');
     });
-  }, 30_000);
+  });
 });
 
 test('a script whose slot is being moved away does nothing by half, and all of it afterwards', async () => {
@@ -174,12 +167,12 @@ test('a script whose slot is being moved away does nothing by half, and all of i
   // The record is still here, and what the end of a request changes besides is not.
   await move(records.keys.deadlines);
   const producer = createRecordStore({ redis: open(connectProducer, under), prefix: under });
-  await until(async () => (await producer.redis.hget(records.keys.record(id), 'status')) === 'running');
+  await untilSo(async () => (await producer.redis.hget(records.keys.record(id), 'status')) === 'running');
   await expect(producer.cancel(id)).rejects.toThrow(/^TRYAGAIN/);
   const refused = async () => Number(/errorstat_TRYAGAIN:count=(\d+)/.exec(await from.admin.info('errorstats'))?.[1]);
   const before = await refused();
   const finished = records.finish(run, { output: {}, durationMs: 1, cached: false });
-  await until(async () => (await refused()) > before);
+  await untilSo(async () => (await refused()) > before);
   expect(await redis.hget(records.keys.record(id), 'status')).toBe('running');
   await move(...(await from.admin.cluster('GETKEYSINSLOT', slot, 100)));
   await to.admin.cluster('SETSLOT', slot, 'NODE', to.id);
@@ -193,7 +186,7 @@ test('a script whose slot is being moved away does nothing by half, and all of i
     'completed',
   ]);
   expect(await records.finishedBefore(Infinity, 10)).toEqual([id]);
-}, 30_000);
+});
 
 describe('the pipeline on a cluster', () => {
   const begin = async () => {
@@ -228,7 +221,7 @@ describe('the pipeline on a cluster', () => {
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     })();
-    await until(async () => await Promise.resolve(submitted.length > 10));
+    await untilSo(async () => await Promise.resolve(submitted.length > 10));
     await failOver(await pair());
     await load;
     expect(submitted.length).toBeGreaterThan(50);
@@ -238,12 +231,12 @@ describe('the pipeline on a cluster', () => {
       expect(types.filter((type) => type === 'completed')).toHaveLength(1);
     }
     expect([...visionRuns.values()].filter((count) => count > 1)).toEqual([]);
-  }, 60_000);
+  });
 
   test('loses no request that its replica has when its primary is killed', async () => {
     const { submit, ended, redis } = await begin();
     const { primary, replica } = await pair();
-    await until(async () => /master_link_status:up/.test(await replica.admin.info('replication')));
+    await untilSo(async () => /master_link_status:up/.test(await replica.admin.info('replication')));
     const submitted = await Promise.all(Array.from({ length: 40 }, async () => await submit()));
     expect(await redis.wait(1, 10_000)).toBe(1);
     process.kill(primary.pid, 'SIGKILL');
@@ -255,5 +248,5 @@ describe('the pipeline on a cluster', () => {
       expect(types.filter((type) => type === 'completed')).toHaveLength(1);
     }
     expect(await replica.admin.info('replication')).toContain('role:master');
-  }, 60_000);
+  });
 });

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { failure, stages, type FailureCode, type Request, type StageName } from '@bunri/queue-contracts';
+import { until } from '@bunri/testkit/until';
 import { createDeadLetters, type DeadLettersOptions } from './dead-letters.ts';
 import { newRequestId } from './enqueue.ts';
 import { PermanentError, TransientError } from './errors.ts';
@@ -133,11 +134,6 @@ function request(over: Partial<Request> = {}): Request {
     deadlineAt: Date.now() + 60_000,
     ...over,
   };
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const giveUp = AbortSignal.timeout(10_000);
-  while (!(await condition())) giveUp.throwIfAborted();
 }
 
 /** A store on a clock of its own, with a letter a call. */

@@ -1,6 +1,7 @@
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { failure, stageJobId, type StageInput } from '@bunri/queue-contracts';
+import { until } from '@bunri/testkit/until';
 import { createDeadLetters } from './dead-letters.ts';
 import { PermanentError, TransientError } from './errors.ts';
 import { createInspector } from './inspection.ts';
@@ -10,7 +11,6 @@ import { planClarification } from './clarify.ts';
 import { toResource } from './record.ts';
 import { planReplay } from './replay.ts';
 
-jest.setTimeout(30_000);
 afterEach(closePipelines);
 
 const both = { models: ['gpt-5', 'local'] };
@@ -26,10 +26,6 @@ async function pair(...[handlers = {}, options = {}]: Parameters<typeof startPip
   };
   const pipeline = await startPipeline({ rag, ...handlers }, { local: true, ...options });
   return { ...pipeline, given };
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setImmediate(resolve));
 }
 
 test('two look at the same photo side by side, and rag reads what both saw', async () => {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { failure, type Request } from '@bunri/queue-contracts';
 import * as z from 'zod';
+import { until } from '@bunri/testkit/until';
 import { createResultCache } from './cache.ts';
 import { createImageReferences, referenceMarginMs, type ImageReferences } from './image-references.ts';
 import { createLogger } from './log.ts';
@@ -22,7 +22,7 @@ let clock = Date.parse('2026-03-01T12:00:00Z');
 let records: RecordStore;
 let references: ImageReferences;
 beforeAll(async () => {
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
   records = createRecordStore({ redis, prefix, retentionMs, now: () => clock });
   references = createImageReferences({ redis, keys: records.keys, now: () => clock });
 });
@@ -55,6 +55,12 @@ async function prepared(hash: string): Promise<Request> {
   await records.start(runOf(request.id));
   expect(await store(request.id, hash)).toBe('finished');
   return request;
+}
+
+/** As a run does that was told to store its picture again. */
+async function runAgain(id: string): Promise<void> {
+  await records.release(runOf(id), 'storage_unavailable');
+  await records.start(runOf(id));
 }
 
 async function store(id: string, hash: string): Promise<string> {
@@ -98,7 +104,7 @@ test('whoever stored the picture before its removal, and finishes after, is told
   await references.erase(first, { by, removed: [hash], kept: [] });
   expect(await store(second.id, hash)).toBe('unstored');
   clock += 1;
-  await records.start(runOf(second.id));
+  await runAgain(second.id);
   expect(await store(second.id, hash)).toBe('finished');
   expect(await remove(second, hash)).toBe('free');
 });
@@ -114,7 +120,7 @@ test('of two deletions of one request the first to end does not let the picture 
   expect(await store(second.id, hash)).toBe('unstored');
   expect(await references.erase(first, { by: 'another', removed: [hash], kept: [] })).toEqual({ outcome: 'gone' });
   clock += 1;
-  await records.start(runOf(second.id));
+  await runAgain(second.id);
   expect(await store(second.id, hash)).toBe('finished');
 });
 

@@ -36,6 +36,7 @@ export * from './process.ts';
 export * from './record.ts';
 export * from './records.ts';
 export * from './record-outcomes.ts';
+export * from './record-acceptance.ts';
 export * from './record-reads.ts';
 export * from './redis.ts';
 export * from './request-cache.ts';

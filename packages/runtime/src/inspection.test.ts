@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
+import { until } from '@bunri/testkit/until';
 import { createDeadLetters } from './dead-letters.ts';
 import { newRequestId } from './enqueue.ts';
 import { PermanentError } from './errors.ts';
@@ -23,11 +24,6 @@ async function inspectedPipeline() {
   const inspector = createInspector(pipeline);
   inspectors.push(inspector);
   return { ...pipeline, inspector, letters: createDeadLetters(pipeline), mend: () => (broken = false) };
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const giveUp = AbortSignal.timeout(10_000);
-  while (!(await condition())) giveUp.throwIfAborted();
 }
 
 test('the flow of a request is shown with the times of its jobs, and what is not there as absent', async () => {

@@ -1,19 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { DelayedError, Queue, type Job } from 'bullmq';
 import { Redis } from 'ioredis';
+import { patienceMs, startRedis, until, type EmbeddedRedis } from '@bunri/testkit';
 import { LoneJobWorker } from './lone-job-worker.ts';
 import { quietMarkers } from './quiet-markers.ts';
 
-const url = process.env['REDIS_URL'] ?? '';
+// A Redis that nobody else uses: ioredis takes what a monitor hears before its own answer for an answer.
+let server: EmbeddedRedis;
+beforeAll(async () => {
+  server = await startRedis({ binary: process.env['REDIS_SERVER_BIN'] });
+});
+afterAll(async () => await server.stop());
+
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
 function connect(): Redis {
-  const redis = new Redis(url, { maxRetriesPerRequest: null });
+  const redis = new Redis(server.url, { maxRetriesPerRequest: null });
   closers.push(async () => await redis.quit());
   return redis;
 }
@@ -49,7 +56,10 @@ async function startWorker(
     await run(setting, job, token);
   };
   const limiter = { max: 1_000_000, duration: 1000 };
-  const worker = new LoneJobWorker('q', process, { connection: redis, prefix, autorun: false, concurrency, limiter });
+  // A job that is overlooked is found only after that.
+  const drainDelay = (2 * patienceMs) / 1000;
+  const options = { connection: redis, prefix, autorun: false, concurrency, limiter, drainDelay };
+  const worker = new LoneJobWorker('q', process, options);
   await worker.waitUntilReady();
   quietMarkers(redis);
   void worker.run();
@@ -82,6 +92,7 @@ test('a job that comes alone begins before there is a look for another', async (
   const seen = await watch(prefix);
   for (const name of ['first', 'second']) {
     await queue.add(name, {}, { priority: 1 });
+    await until(() => seen.includes(name));
     await delay(500);
   }
   // Each is added by one script and taken by one.
@@ -94,16 +105,16 @@ test('jobs that come together all begin', async () => {
   const { queue, started } = await startWorker();
   const names = Array.from({ length: 10 }, (_, at) => `job ${at}`);
   await queue.addBulk(names.map((name) => ({ name, data: {}, opts: { priority: 1 } })));
-  await delay(1_000);
+  await until(() => started.length === names.length);
   expect(started.toSorted()).toEqual(names);
 });
 
 test('a delayed job begins when it is due, beside one that came alone', async () => {
   const { queue, started } = await startWorker();
-  await queue.add('delayed', {}, { delay: 400, priority: 1 });
+  await queue.add('delayed', {}, { delay: 3_000, priority: 1 });
   await delay(100);
   await queue.add('alone', {}, { priority: 1 });
-  await delay(1_500);
+  await until(() => started.length === 2);
   expect(started).toEqual(['alone', 'delayed']);
 });
 
@@ -114,10 +125,11 @@ test('a job that waited for a slot begins when there is one', async () => {
     await queue.add(name, {}, { priority: 1 });
     await delay(20);
   }
+  await until(() => started.length >= 10);
   await delay(200);
   expect(started).toHaveLength(10);
   release();
-  await delay(500);
+  await until(() => started.length === names.length);
   expect(started.toSorted()).toEqual(names.toSorted());
 });
 
@@ -126,10 +138,11 @@ test('who has one slot takes each job when it comes, also after one that came al
   release();
   for (const name of ['first', 'second', 'third']) {
     await queue.add(name, {}, { priority: 1 });
-    // One that is overlooked is found with the next.
+    await until(() => started.at(-1) === name);
+    // The look after it is over.
     await delay(150);
-    expect(started.at(-1)).toBe(name);
   }
+  expect(started).toEqual(['first', 'second', 'third']);
 });
 
 test('a job that is put off is heard of by who waits, though the look after it found one that came alone', async () => {
@@ -149,7 +162,7 @@ test('a job that is put off is heard of by who waits, though the look after it f
       throw new DelayedError();
     });
     await queue.add('put off', {}, { priority: 1 });
-    await delay(1_500);
+    await until(() => started.length === 3);
     return started;
   };
   // It takes luck to meet that moment.

@@ -216,8 +216,9 @@ test('a model without limits is paused too, and waits a short pause out in place
 });
 
 test('who is aborted while waiting gives back what it took, and ends with the reason', async () => {
-  const budget = budgetOf({ requestsPerMinute: 120, tokensPerMinute: 600 });
-  for (let calls = 0; calls < 11; calls += 1) await budget.ask(1);
+  // After the burst of five and one more, the next waits for a second.
+  const budget = budgetOf({ requestsPerMinute: 60, tokensPerMinute: 600 });
+  await Promise.all(Array.from({ length: 6 }, async () => await budget.ask(1)));
   const tokens = await budget.left('tokens', 0);
   const controller = new AbortController();
   const reason = new Error('the request was canceled');

@@ -1,9 +1,8 @@
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { Queue, Worker } from 'bullmq';
 import { jobDataVersion, stageJobId } from '@bunri/queue-contracts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 
-jest.setTimeout(20_000);
 afterEach(closePipelines);
 
 test('while a release is rolled out, a job of the new payload is left to the new workers and spends nothing', async () => {

@@ -13,6 +13,7 @@ import {
   type StageName,
   type StageOutput,
 } from '@bunri/queue-contracts';
+import { patienceMs } from '@bunri/testkit/until';
 import { createResultCache } from './cache.ts';
 import { createFlowQueue, newRequestId } from './enqueue.ts';
 import { createEventFeed } from './feed.ts';
@@ -92,13 +93,15 @@ interface PipelineOptions {
   readonly local?: boolean;
   /** Default: those of the catalogue. */
   readonly concurrency?: number;
+  /** Before a job that waits for another's work looks again, ms. Default: that of `createSingleFlight`. */
+  readonly longestWaitMs?: number;
   /** Where another Redis than that of all tests is to be used. */
   readonly at?: { readonly prefix: string; readonly connect: () => Redis };
 }
 
 /** All four stages on a real Redis; a stage without a handler of the test's own answers at once. */
 export async function startPipeline(handlers: Handlers = {}, options: PipelineOptions = {}) {
-  const { graceMs = 5_000, lock, without = [], local = false, concurrency, at } = options;
+  const { graceMs = 5_000, lock, without = [], local = false, concurrency, longestWaitMs, at } = options;
   const prefix = at?.prefix ?? `{t${randomUUID()}}`;
   const log = createLogger({ app: 'test', level: 'error', silent: true });
   const metrics = createMetrics({ app: 'test', processMetrics: false });
@@ -118,7 +121,7 @@ export async function startPipeline(handlers: Handlers = {}, options: PipelineOp
   const feed = createEventFeed({ records, subscriber: connect(), log });
   const flows = createFlowQueue({ redis, prefix });
   const cache = createResultCache({ redis, prefix });
-  const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics });
+  const flights = createSingleFlight({ redis, prefix, stage: 'vision', metrics, longestWaitMs });
   const visionQueue = new Queue(stages.vision.queue, { connection: redis, prefix });
   visionQueue.on('error', () => undefined);
   const waiting = async () => await visionQueue.getDelayedCount();
@@ -161,7 +164,7 @@ export async function startPipeline(handlers: Handlers = {}, options: PipelineOp
       source: { kind: 'upload', key: 'uploads/x', sha256: 'b'.repeat(64), sizeBytes: 10 },
       priority: 'interactive',
       createdAt: Date.now(),
-      deadlineAt: Date.now() + 60_000,
+      deadlineAt: Date.now() + 600_000,
       ...over,
     };
     const { turn } = await records.accept(request, { outputs: given });
@@ -172,7 +175,7 @@ export async function startPipeline(handlers: Handlers = {}, options: PipelineOp
   };
   const ended = async (id: string) => {
     const types: string[] = [];
-    await feed.follow(id, 0, ({ type }) => types.push(type), AbortSignal.timeout(45_000));
+    await feed.follow(id, 0, ({ type }) => types.push(type), AbortSignal.timeout(patienceMs));
     const record = await records.get(id);
     if (!record) throw new Error('no record');
     return { record, types };

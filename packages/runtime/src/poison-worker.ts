@@ -28,5 +28,5 @@ await serveStage({
   log,
   metrics: createMetrics({ app: 'test', processMetrics: false }),
   concurrency: 8,
-  lock: { durationMs: 1_000, stalledCheckMs: 300 },
+  lock: { durationMs: 5_000, stalledCheckMs: 300 },
 });

@@ -1,9 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { closePipelines, startPipeline } from './pipeline-fixture.ts';
 
-jest.setTimeout(60_000);
 afterEach(closePipelines);
 
 test('a request that kills every worker that takes it is stopped and kept, and those beside it are answered', async () => {

@@ -50,4 +50,4 @@ test('a process whose log has no reader any more stops, and says so with its exi
   } finally {
     child.kill('SIGKILL');
   }
-}, 20_000);
+});

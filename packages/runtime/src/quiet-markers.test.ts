@@ -1,18 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { Queue, Worker, type Job } from 'bullmq';
 import { Redis } from 'ioredis';
+import { startRedis, until, type EmbeddedRedis } from '@bunri/testkit';
 import { quietMarkers } from './quiet-markers.ts';
 
-const url = process.env['REDIS_URL'] ?? '';
+// A Redis that nobody else uses: ioredis takes what a monitor hears before its own answer for an answer.
+let server: EmbeddedRedis;
+beforeAll(async () => {
+  server = await startRedis({ binary: process.env['REDIS_SERVER_BIN'] });
+});
+afterAll(async () => await server.stop());
+
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0).toReversed()) await close();
 });
 
 function connect(): Redis {
-  const redis = new Redis(url, { maxRetriesPerRequest: null });
+  const redis = new Redis(server.url, { maxRetriesPerRequest: null });
   closers.push(async () => await redis.quit());
   return redis;
 }
@@ -54,7 +61,8 @@ test('a job that is the only one wakes one worker', async () => {
   const waits = await watchWaits(prefix);
   for (let i = 0; i < 3; i += 1) {
     await queue.add('job', {}, { priority: 1 });
-    await delay(300);
+    await until(() => waits.length > i);
+    await delay(200);
   }
   // Who has had a job waits again; the other has not stopped.
   expect(waits).toHaveLength(3);
@@ -66,7 +74,7 @@ test('while a job is delayed each worker is told of it', async () => {
   await delay(300);
   const waits = await watchWaits(prefix);
   await queue.add('job', {});
-  await delay(500);
+  await until(() => new Set(waits).size === 2);
   expect(new Set(waits).size).toBe(2);
 });
 
@@ -88,6 +96,6 @@ test.each([
     { name: 'taken', data: {} },
   ]);
   await queue.resume();
-  await delay(1_000);
+  await until(() => started.length === 2);
   expect(started.toSorted()).toEqual(['other', 'taken']);
 });

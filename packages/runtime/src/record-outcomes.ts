@@ -6,6 +6,8 @@ export interface Acceptance {
   readonly id: string;
   readonly turn: number;
   readonly before: readonly number[] | null;
+  /** Whether its flow was added with it. */
+  readonly queued: boolean;
 }
 
 /** Why a transition changed nothing: the record is gone, the request is closed, or a later run holds the stage. */

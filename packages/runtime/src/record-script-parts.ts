@@ -53,6 +53,25 @@ if state[2] ~= token or state[3] ~= 'running' then return {'fenced'} end
 local seq = tonumber(state[4]) + 1
 `;
 
+/** The priority of all jobs of a request, by its class and turn. */
+export const priorities = (() => {
+  const line = (priority: Request['priority']) => {
+    const [first, second, last] = [0, 1, Infinity].map((turn) => priorityOf(priority, turn)) as [
+      number,
+      number,
+      number,
+    ];
+    return `${priority} = {${first}, ${second - first}, ${last}}`;
+  };
+  return `
+local lines = {${line('interactive')}, ${line('batch')}}
+local function priorityOf(class, turn)
+  local line = lines[class]
+  return math.min(line[1] + line[2] * turn, line[3])
+end
+`;
+})();
+
 /** BullMQ's score of a waiting job is its priority times this, plus a running number. */
 const scorePerPriority = 2 ** 32;
 
@@ -60,17 +79,10 @@ const scorePerPriority = 2 ** 32;
  * How many jobs a new request of a class stands behind in each queue of the pipeline: all of its turn and before, first in,
  * first out among equals. The score is one above that of its own priority, excluded.
  */
-export const counting = (() => {
-  const end = (priority: Request['priority'], turn: number) => priorityOf(priority, turn) + 1;
-  const line = (priority: Request['priority']) =>
-    `${priority} = {${end(priority, 0)}, ${end(priority, 1) - end(priority, 0)}, ${end(priority, Infinity)}}`;
-  return `
-local lines = {${line('interactive')}, ${line('batch')}}
+export const counting = `${priorities}
 local function before(class, turn)
-  local line = lines[class]
-  local score = string.format('(%.0f', math.min(line[1] + line[2] * turn, line[3]) * ${scorePerPriority})
+  local score = string.format('(%.0f', (priorityOf(class, turn) + 1) * ${scorePerPriority})
   local function ahead(queue) return call('ZCOUNT', base .. queue .. ':prioritized', '-inf', score) end
   return ${stageOrder.map((stage) => `ahead('${stages[stage].queue}')`).join(', ')}
 end
 `;
-})();

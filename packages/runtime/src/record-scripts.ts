@@ -105,6 +105,13 @@ if state[3] == 'running' and processOf(state[8]) ~= processOf(token) then
   lost = call('HINCRBY', rec, stage .. '.lost', 1)
 end
 if lost >= ${maxLostRuns} then return {'worn'} end
+local function started(attempt)
+  local reply = {'started', tostring(attempt), state[5], state[4], tostring(lost)}
+  for i = 1, #outputs do reply[#reply + 1] = state[12 + i] or '' end
+  return reply
+end
+-- Asked again by the run that has it: after a lost answer, or since the answer has grown old.
+if state[3] == 'running' and state[8] == token then return started(state[10]) end
 if lost >= ${suspectAfter} and ARGV[5] == 'held' then
   call('HSET', rec, stage .. '.status', 'pending')
   return {'isolated'}
@@ -117,9 +124,7 @@ call('HSET', rec, 'status', 'running', 'seq', seq, stage .. '.status', 'running'
   stage .. '.startedAt', now, stage .. '.attempts', attempt)
 if state[1] == 'queued' then call('ZREM', base .. 'unqueued', id) end
 emit(seq, 'stage.started', '{"stage":"' .. stage .. '","attempt":' .. attempt .. '}')
-local reply = {'started', tostring(attempt), state[5], state[4], tostring(lost)}
-for i = 1, #outputs do reply[#reply + 1] = state[12 + i] or '' end
-return reply`,
+return started(attempt)`,
 
   /** ARGV 2 stage, 3 token, 4 duration ms, 5 cached 1 or 0, 6 output JSON, 7 retention ms of a request that ends with this
    * stage, else '', 8 retention ms where the output names a stored picture, else '', 9 day of the statistics, then counter and
@@ -243,7 +248,11 @@ return {'reopened', tostring(generation), tostring(turn)}`,
 } as const;
 
 export type ScriptName = keyof typeof scripts;
-export type ScriptRunner = (name: ScriptName, keys: string[], args: (string | number)[]) => Promise<string[]>;
+export type ScriptRunner = (
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<string[]>;
 
 /** Registers the scripts on a client and gives a typed way to run them (EVALSHA, with EVAL after a script flush). */
 export function scriptRunner(redis: Redis): ScriptRunner {

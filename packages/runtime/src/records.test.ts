@@ -56,9 +56,11 @@ async function inState(state: State): Promise<{ id: string; run: StageRun }> {
   return { id: subject.id, run };
 }
 
+/** Each start is by a run of its own. */
+let starts = 0;
 const transitions = {
   accept: async ({ id }: { id: string }) => await records.accept(request({ id })),
-  start: async ({ run }: { run: StageRun }) => await records.start({ ...run, token: 'run-2' }),
+  start: async ({ run }: { run: StageRun }) => await records.start({ ...run, token: `run-${(starts += 1) + 1}` }),
   finish: async ({ run }: { run: StageRun }) => await records.finish(run, result),
   retry: async ({ run }: { run: StageRun }) => await records.retry(run, 'model_unavailable'),
   release: async ({ run }: { run: StageRun }) => await records.release(run, 'shutdown'),
@@ -290,6 +292,14 @@ test('of many submissions with one idempotency key exactly one is accepted', asy
   expect(new Set(replies.map(({ id }) => id)).size).toBe(1);
 });
 
+test('what is read in the turn in which a request is sent to be accepted is that request', async () => {
+  const wanted = request();
+  const outputs = { vision: { item: 'can' } };
+  const [accepted, read] = await Promise.all([records.accept(wanted, { outputs }), records.get(wanted.id)]);
+  expect(accepted.outcome).toBe('accepted');
+  expect(read).toMatchObject({ status: 'queued', stages: { vision: { output: outputs.vision } } });
+});
+
 test('a request answered from the cache is complete at once', async () => {
   const subject = request();
   const outputs = { preprocess: { a: 1 }, vision: { b: 2 }, rag: { c: 3 }, llm: { d: 4 } };
@@ -347,11 +357,14 @@ test('of dead letters only so many are kept, and what fails beyond is a finished
   expect(await own.finishedBefore(clock, 10)).toHaveLength(2);
 });
 
-test('a start that the connection repeats is no lost run', async () => {
-  const { run } = await inState('queued');
-  for (let n = 0; n < 4; n += 1) {
-    expect(await records.start({ ...run, token: 'process:1' })).toMatchObject({ outcome: 'started', lost: 0 });
-  }
+test('a start that is asked for again by the same run changes nothing, and is no lost run', async () => {
+  const { run, id } = await inState('queued');
+  const first = await records.start({ ...run, token: 'process:1' });
+  expect(first).toMatchObject({ outcome: 'started', attempt: 1, lost: 0 });
+  const before = await records.events(id, 0);
+  for (let n = 0; n < 3; n += 1) expect(await records.start({ ...run, token: 'process:1' })).toEqual(first);
+  expect(await records.events(id, 0)).toEqual(before);
+  expect((await records.get(id))?.stages.llm.attempts).toBe(1);
   expect(await records.start({ ...run, token: 'other:1' })).toMatchObject({ lost: 1 });
 });
 
@@ -363,7 +376,10 @@ test('a suspect waits while its process runs another, and is not counted', async
   expect(await records.start({ ...run, token: 'd:1' }, true)).toEqual({ outcome: 'isolated' });
   expect(await records.start({ ...run, token: 'd:2' }, true)).toEqual({ outcome: 'isolated' });
   expect(await records.events(id, 0)).toEqual(before);
-  expect(await records.start({ ...run, token: 'e:1' })).toMatchObject({ outcome: 'started', lost: 2 });
+  const begun = await records.start({ ...run, token: 'e:1' });
+  expect(begun).toMatchObject({ outcome: 'started', lost: 2 });
+  // Whoever has begun it is not counted again for asking again, but puts it back.
+  expect(await records.start({ ...run, token: 'e:1' }, true)).toEqual(begun);
 });
 
 test('the day of a transition counts it, in Seoul', async () => {

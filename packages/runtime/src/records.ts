@@ -8,15 +8,15 @@ import {
   type Request,
   type RequestStatus,
   type StageName,
-  type UsualStage,
 } from '@bunri/queue-contracts';
 import type { Carry } from './closing.ts';
 import { createKeys, dayInSeoul } from './keys.ts';
-import { changed, oneOf, type Acceptance, type Refused, type StartResult } from './record-outcomes.ts';
+import { recordAcceptance } from './record-acceptance.ts';
+import { changed, oneOf, type Refused, type StartResult } from './record-outcomes.ts';
 import { recordReads } from './record-reads.ts';
 import { scriptRunner, type ScriptName } from './record-scripts.ts';
 import type { Beginning } from './stage-scripts.ts';
-import { cachedFields, looksField, type RequestRecord, stagesLeft } from './record.ts';
+import { type RequestRecord, stagesLeft } from './record.ts';
 
 export interface StageRun {
   readonly id: string;
@@ -27,15 +27,6 @@ export interface StageRun {
   readonly generation?: number;
   /** The stages that look at the photo of its request. Default: the usual one. */
   readonly looks?: readonly LookStage[] | undefined;
-}
-
-export interface CachedAnswer {
-  readonly outputs: Record<UsualStage, unknown>;
-}
-
-export interface Idempotency {
-  readonly key: string;
-  readonly fingerprint: string;
 }
 
 export interface RecordStoreOptions {
@@ -55,8 +46,6 @@ export type RecordStore = ReturnType<typeof createRecordStore>;
 
 const dayMs = 24 * 3600 * 1000;
 const defaultRetentionMs = dayMs;
-/** Stripe and others keep idempotency keys for a day; a client that retries later meant a new request. */
-const longestIdempotencyMs = dayMs;
 /** About 70 MB: in a bad hour, what fails must not fill Redis for a week. */
 const maxDeadLetters = 10_000;
 const defaultDeadLetterRetentionMs = 7 * dayMs;
@@ -70,8 +59,6 @@ export function createRecordStore(options: RecordStoreOptions) {
   // The scripts go by Redis's clock: what is late is the same for all, whatever clock a process has.
   const scriptNow = () => (options.now ? options.now() : '');
   const deadLetterRetentionMs = options.deadLetterRetentionMs ?? Math.max(retentionMs, defaultDeadLetterRetentionMs);
-  // A key never outlives the record that it names.
-  const idempotencyTtlMs = Math.min(longestIdempotencyMs, retentionMs);
   const keys = createKeys(prefix);
   const script = scriptRunner(redis);
 
@@ -94,54 +81,7 @@ export function createRecordStore(options: RecordStoreOptions) {
     keys,
     redis,
     ...recordReads({ redis, keys, now }),
-
-    /**
-     * Writes a new request, and claims its idempotency key in the same step. `existing` and `conflict` name the earlier
-     * request. With an `answer` the request is completed at once; with `outputs` those stages are taken for done. The record of
-     * a request that this one goes on from names it from then on, and so it does where it is `existing`; an earlier one that
-     * failed or was canceled gives up the key to it. `unstored`: the picture of the `answer`, or the request that it
-     * goes on from, is being removed; `known`: there is an entry in the cache by the name of `unlessKnown`, `<cache>:<key>`. In both
-     * cases nothing was written. `before`, of a request that is queued: how many jobs it stands behind in the queue of each stage.
-     */
-    async accept(
-      request: Request,
-      extra: {
-        idempotency?: Idempotency;
-        answer?: CachedAnswer;
-        outputs?: Partial<Record<StageName, unknown>>;
-        unlessKnown?: string;
-      } = {},
-    ): Promise<Acceptance> {
-      const { idempotency, answer, outputs = answer?.outputs ?? {}, unlessKnown } = extra;
-      const claim = idempotency ? [keys.idempotency(request.owner, idempotency.key)] : [];
-      const reply = await run(
-        'accept',
-        request.id,
-        [
-          retentionMs,
-          JSON.stringify(request),
-          request.owner,
-          request.deadlineAt,
-          request.createdAt,
-          request.priority,
-          answer ? 'completed' : request.replay ? 'replay' : '',
-          idempotency?.fingerprint ?? '',
-          idempotencyTtlMs,
-          // A replay of an answer is an operator's, and no answer.
-          request.replay?.of ?? request.clarifies?.of ?? '',
-          today(),
-          unlessKnown === undefined ? '' : `cache:${unlessKnown}`,
-          // A replay is an operator's, and nobody's to be told of.
-          ...(request.webhookUrl !== undefined && !request.replay ? ['webhook', 1] : []),
-          ...looksField(request),
-          ...cachedFields(outputs, now()),
-        ],
-        claim,
-      );
-      const [word, id = request.id, turn = 0, ...before] = reply;
-      const outcome = oneOf(word, ['accepted', 'existing', 'conflict', 'unstored', 'known']);
-      return { outcome, id, turn: Number(turn), before: before.length > 0 ? before.map(Number) : null };
-    },
+    ...recordAcceptance({ keys, script, retentionMs, now, scriptNow }),
 
     /**
      * A worker takes the stage; `suspectHeld` where it runs one already that was lost twice. On `started` the run's token is
@@ -206,7 +146,7 @@ export function createRecordStore(options: RecordStoreOptions) {
     /** The run was given back unharmed: it does not count as an attempt. Only in an outage its starts go on counting, as waits grow with them. */
     async release(
       stageRun: StageRun,
-      reason: 'shutdown' | 'rate_limited' | 'shared_work' | 'storage_unavailable',
+      reason: 'shutdown' | 'rate_limited' | 'shared_work' | 'storage_unavailable' | 'isolated',
     ): Promise<{ outcome: 'yielded' } | Refused> {
       const data = JSON.stringify({ stage: stageRun.stage, reason });
       const takenBack = reason === 'storage_unavailable' ? 0 : 1;

@@ -107,11 +107,19 @@ export function watchRedis(
   return () => clearInterval(timer);
 }
 
-/** Whether Redis answers a ping in time; of a cluster, whether the node does that serves our keys. */
+/**
+ * Whether Redis answers a ping in time; of a cluster, whether the node does that serves our keys. Where this process stood
+ * still, it waits for as much longer, twice the time at most: Redis may have stood still with it.
+ */
 export async function answers(redis: Redis, timeoutMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeoutMs);
+    // What has come by then is heard first.
+    const giveUp = () => setImmediate(() => resolve(false));
+    const dueAt = performance.now() + timeoutMs;
+    timer = setTimeout(() => {
+      timer = setTimeout(giveUp, Math.min(performance.now() - dueAt, timeoutMs));
+    }, timeoutMs);
   });
   try {
     return await Promise.race([

@@ -11,7 +11,8 @@ import {
 } from '@bunri/queue-contracts';
 import { newRequestId, type FlowQueue } from './enqueue.ts';
 import { flowOrder, toResource, type RequestRecord } from './record.ts';
-import type { Idempotency, RecordStore } from './records.ts';
+import type { Idempotency } from './record-acceptance.ts';
+import type { RecordStore } from './records.ts';
 import { diffOutcomes, type ReplayDiff } from './replay-diff.ts';
 import { traceAcceptance } from './tracing-acceptance.ts';
 

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { Redis } from 'ioredis';
 import { expect, test } from '@jest/globals';
-import { findRedisServer, freePort, killWithParent, startRedis } from '@bunri/testkit';
+import { findRedisServer, freePort, killWithParent, startRedis, until } from '@bunri/testkit';
 import { createLogger } from './log.ts';
 import { closeRedis, connectConsumer } from './redis.ts';
 
@@ -45,8 +45,8 @@ test('a client by way of Sentinel goes on at the new primary when the old one is
   try {
     await redis.set('before', '1');
     // The sentinel must know the replica, and the replica the key.
-    await until(async () => ((await watcher.call('SENTINEL', 'REPLICAS', 'mymaster')) as unknown[]).length === 1);
-    await until(async () => (await admin.get('before')) === '1');
+    await untilSo(async () => ((await watcher.call('SENTINEL', 'REPLICAS', 'mymaster')) as unknown[]).length === 1);
+    await untilSo(async () => (await admin.get('before')) === '1');
     await primary.stop();
     await redis.set('after', '2');
     expect(await admin.mget('before', 'after')).toEqual(['1', '2']);
@@ -60,8 +60,6 @@ test('a client by way of Sentinel goes on at the new primary when the old one is
     await replica.stop();
     await rm(folder, { recursive: true, force: true });
   }
-}, 60_000);
+});
 
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo().catch(() => false))) await new Promise((resolve) => setTimeout(resolve, 50));
-}
+const untilSo = async (isSo: () => Promise<boolean>) => await until(async () => await isSo().catch(() => false));

@@ -34,11 +34,7 @@ local waiters = redis.call('SMEMBERS', KEYS[2])
 redis.call('DEL', KEYS[2])
 return waiters`;
 
-/**
- * How long a waiting job sleeps at most before it looks again. It is woken when the work is done; this bounds the wait for
- * one that began to wait while it was being woken.
- */
-const longestWaitMs = 3_000;
+const defaultLongestWaitMs = 3_000;
 
 export interface SingleFlight {
   /**
@@ -62,8 +58,13 @@ export function createSingleFlight(options: {
   prefix: string;
   stage: StageName;
   metrics: Metrics;
+  /**
+   * How long a waiting job sleeps at most before it looks again. It is woken when the work is done; this bounds the wait
+   * for one that began to wait while it was being woken. Default: 3,000 ms.
+   */
+  longestWaitMs?: number | undefined;
 }): SingleFlight {
-  const { redis, prefix, stage, metrics } = options;
+  const { redis, prefix, stage, metrics, longestWaitMs = defaultLongestWaitMs } = options;
   const keys = createKeys(prefix);
   const queue = new Queue(stages[stage].queue, { connection: redis, prefix });
   // Troubles of the connection are told where it was opened.

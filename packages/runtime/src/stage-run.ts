@@ -163,10 +163,15 @@ async function take<S extends StageName>(
     return { end: { end: 'waiting', waitMs: siblingDelayMs }, cached: false };
   const taken = await records.start(run, runner.suspects.held, job.begun);
   if (taken.outcome !== 'started') return { end: await refuse(runner, run, taken), cached: false };
+  const suspect = taken.lost >= suspectAfter;
+  if (suspect && runner.suspects.held) {
+    // Both had begun as they were taken, before either ran.
+    await records.release(run, 'isolated');
+    return { end: await refuse(runner, run, { outcome: 'isolated' }), cached: false };
+  }
   const waitedMs = Math.max(0, startedAt - taken.readyAt);
   metrics.stageWaitSeconds.observe({ stage }, waitedMs / 1000);
   if (span) tellStart(span, stage, { trace: data.trace, starts: taken.attempt, startedAt, waitedMs });
-  const suspect = taken.lost >= suspectAfter;
   if (suspect) runner.suspects.held = true;
   const lastAttempt = job.attemptsMade + 1 >= job.attempts;
   const facts = () => ({ job, starts: taken.attempt, leftMs: data.deadlineAt - now() });

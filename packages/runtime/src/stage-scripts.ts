@@ -1,5 +1,6 @@
 import { jobDataVersion } from '@bunri/queue-contracts';
 import type { Redis } from 'ioredis';
+import { asFunction, bullScripts } from './bull-scripts.ts';
 import { scripts } from './record-scripts.ts';
 
 type Argument = string | number | Buffer;
@@ -38,11 +39,6 @@ export interface StageScripts {
   ): Promise<Finished>;
 }
 
-interface Script {
-  readonly lua: string;
-  readonly numberOfKeys: number | null;
-}
-
 /** Place of the argument that says whether the next job is to be taken, among those of BullMQ's that complete one. */
 const fetchNext = 5;
 
@@ -51,10 +47,7 @@ const fetchNext = 5;
  * worker begins it, who knows what is to be waited for. The same where it cannot be written. A job that BullMQ fails unrun,
  * for a child of it has failed (`defa`), does not begin.
  */
-const begin = `
-local function start(KEYS, ARGV)
-${scripts.start}
-end
+const begin = `${asFunction('start', scripts.start)}
 local function begin(taken, records, args)
   local fields, data = type(taken) == 'table' and taken[1], ''
   if type(fields) ~= 'table' then return nil end
@@ -70,14 +63,6 @@ local function begin(taken, records, args)
   return begun and reply or nil
 end`;
 
-/** As functions, scripts find their keys and arguments where they expect them. */
-function asFunction(name: string, lua: string): string {
-  return `
-local function ${name}(KEYS, ARGV)
-${lua}
-end`;
-}
-
 /**
  * Registers on a worker's connection scripts of two each: one takes a job, as BullMQ's does, and begins its stage in the
  * record; the other finishes a stage and, if that was done, completes its job, takes the next and begins that. A stage
@@ -87,10 +72,7 @@ end`;
  * @returns null, should BullMQ do it in another way: then each goes by itself.
  */
 export function registerStageScripts(redis: Redis): StageScripts | null {
-  const { scriptsSet } = redis as unknown as { readonly scriptsSet: Readonly<Record<string, Script>> };
-  // Also those that `leanTransactions` hides.
-  const names = Object.getOwnPropertyNames(scriptsSet);
-  const find = (command: string) => scriptsSet[names.find((name) => name.startsWith(`${command}:`)) ?? ''];
+  const find = bullScripts(redis);
   const [active, finished] = [find('moveToActive'), find('moveToFinished')];
   if (!active?.numberOfKeys || !finished?.numberOfKeys) return null;
   const [keysOfTake, keysOfMove] = [active.numberOfKeys, finished.numberOfKeys];

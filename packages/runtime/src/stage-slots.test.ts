@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { until } from '@bunri/testkit/until';
 import { createLogger } from './log.ts';
 import { announceSlots, readSlots } from './stage-slots.ts';
 
@@ -23,14 +24,6 @@ afterAll(async () => {
 const announce = (slots: number, beatMs = 10_000) =>
   announceSlots({ redis, prefix, stage: 'vision', slots, log, beatMs });
 const read = async () => await readSlots(redis, prefix, 'vision');
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + 5_000;
-  while (!(await holds())) {
-    if (Date.now() > giveUpAt) throw new Error('it did not come to hold within 5 s');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 test('the slots of all live workers add up, and those of one that stops are gone at once', async () => {
   expect(await read()).toEqual({ slots: 0, workers: 0 });
@@ -55,10 +48,8 @@ test('a worker that dies counts no more after three beats, and the next beat of 
 test('a worker that goes on living keeps its slots beyond the life of one beat', async () => {
   const lives = announce(3, 150);
   const livesUntil = Date.now() + 4 * 150;
-  await until(async () => {
-    expect(await read()).toEqual({ slots: 3, workers: 1 });
-    return Date.now() > livesUntil;
-  });
+  expect(await read()).toEqual({ slots: 3, workers: 1 });
+  await until(async () => Date.now() > livesUntil && (await read()).slots === 3);
   await lives.close();
 });
 

@@ -12,8 +12,8 @@ interface Backend {
 export interface Begun {
   /** Of the run. */
   readonly token: string;
-  /** Of the record's script. */
-  readonly reply: string[];
+  /** Of the record's script, unless it is too old to go by. */
+  readonly reply: string[] | undefined;
 }
 
 /** How the stage of the next job is to begin. */
@@ -23,6 +23,8 @@ type Result = Closing | undefined;
 
 /** What was begun this long ago may have been canceled since, or be another worker's: the record is asked again. */
 const freshMs = 1_000;
+/** Of a job that is never run, since BullMQ fails it, nothing is kept for longer. */
+const keptMs = 60_000;
 
 /**
  * A worker whose jobs' stages begin and end in the scripts that take and complete the jobs. Its processor gives it a run that
@@ -64,11 +66,11 @@ export class StageWorker extends LoneJobWorker<unknown, Result> {
     };
   }
 
-  /** The stage of a job that this worker has taken, if it has begun just now; once. */
+  /** The stage of a job that this worker has taken, if it has begun; once. Its run asks the record again where that was not just now. */
   takeBegun(jobId: string): Begun | undefined {
     const begun = this.#begun.get(jobId);
     this.#begun.delete(jobId);
-    return begun && performance.now() - begun.at < freshMs ? begun : undefined;
+    return begun && performance.now() - begun.at >= freshMs ? { ...begun, reply: undefined } : begun;
   }
 
   #remember(job: unknown, reply: string[] | null, token: string): void {
@@ -76,7 +78,7 @@ export class StageWorker extends LoneJobWorker<unknown, Result> {
     const [, id] = job as [unknown, string];
     const at = performance.now();
     for (const [known, begun] of this.#begun) {
-      if (at - begun.at < freshMs) break;
+      if (at - begun.at < keptMs) break;
       this.#begun.delete(known);
     }
     this.#begun.delete(id);

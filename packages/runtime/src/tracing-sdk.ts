@@ -46,7 +46,7 @@ export function openTracer(
     headers: { ...headers },
     timeoutMillis: sendTimeoutMs,
   });
-  const { processor, waiting, sent } = boundedProcessor(exporter, deps.metrics);
+  const { processor, giveUp, sent } = boundedProcessor(exporter, deps.metrics);
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ 'service.name': serviceName, 'service.namespace': 'bunri' }),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
@@ -61,8 +61,10 @@ export function openTracer(
     const all = provider.shutdown().catch(async () => await sent());
     await Promise.race([all, late]);
     clearTimeout(timer);
-    const lost = waiting();
-    if (lost > 0) deps.log.warn('spans were not sent before the stop', { count: lost });
+    const lost = giveUp();
+    if (lost === 0) return;
+    deps.metrics.tracesDropped.inc({ reason: 'not_sent' }, lost);
+    deps.log.warn('spans were not sent before the stop', { count: lost });
   };
   let closed: Promise<void> | undefined;
   return { tracer: provider.getTracer('bunri'), close: async () => await (closed ??= sendLast()) };
@@ -77,6 +79,7 @@ function isTaken({ code }: { readonly code: number }): boolean {
 function boundedProcessor(exporter: SpanExporter, metrics: Pick<Metrics, 'tracesDropped'>) {
   let queued = 0;
   let sending = 0;
+  let givenUp = false;
   let whenSent: () => void = () => undefined;
   const counted: SpanExporter = {
     export(spans, done) {
@@ -84,7 +87,7 @@ function boundedProcessor(exporter: SpanExporter, metrics: Pick<Metrics, 'traces
       sending += spans.length;
       exporter.export(spans, (result) => {
         sending -= spans.length;
-        if (!isTaken(result)) metrics.tracesDropped.inc({ reason: 'not_sent' }, spans.length);
+        if (!isTaken(result) && !givenUp) metrics.tracesDropped.inc({ reason: 'not_sent' }, spans.length);
         done(result);
         if (sending === 0) whenSent();
       });
@@ -104,7 +107,12 @@ function boundedProcessor(exporter: SpanExporter, metrics: Pick<Metrics, 'traces
     shutdown: async () => await batch.shutdown(),
   };
   const sent = async () => await new Promise<void>((resolve) => (sending === 0 ? resolve() : (whenSent = resolve)));
-  return { processor, waiting: () => queued + sending, sent };
+  /** How many spans are still under way, which nobody waits for any more: none of them is counted here from now on. */
+  const giveUp = () => {
+    givenUp = true;
+    return queued + sending;
+  };
+  return { processor, giveUp, sent };
 }
 
 /** What the SDK has to say of itself, as that its collector is away. */

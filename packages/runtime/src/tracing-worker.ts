@@ -33,7 +33,7 @@ runApp('test', z.object(processSettings), process.env, async (app) => {
     prefix: config.REDIS_PREFIX,
     records: openRecords(app, redis),
     subscriber: openRedis(app, 'subscriber'),
-    lock: { durationMs: 1_000, stalledCheckMs: 300 },
+    lock: { durationMs: 5_000, stalledCheckMs: 300 },
     handler: async () => {
       if (trouble === 'dies') process.kill(process.pid, 'SIGKILL');
       if (trouble === 'dies') return await new Promise<never>(() => undefined);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Request } from '@bunri/queue-contracts';
 import { startOtlpCollector, startProcess, type OtlpCollector, type RunningProcess } from '@bunri/testkit';
 import * as z from 'zod';
@@ -11,8 +11,6 @@ import { openTracer, type OpenTracer } from './tracing-sdk.ts';
 import { traceAcceptance } from './tracing-acceptance.ts';
 import { readTracing, tracingSettings } from './tracing-settings.ts';
 import { inSpan, inTrace, parseTraceparent, recordSpan, setTracer, startTrace } from './tracing.ts';
-
-jest.setTimeout(60_000);
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
 const hex = (bytes: number) => randomBytes(bytes).toString('hex');
@@ -144,9 +142,10 @@ describe('the way to the collector', () => {
     // Nothing is listening there any more.
     const { endpoint } = collector;
     await collector.stop();
-    const { close } = open(endpoint);
+    const { close, dropped } = open(endpoint);
     startTrace({ name: 'in vain' })?.end();
     await expect(close()).resolves.toBeUndefined();
+    expect(await dropped()).toMatchObject([{ labels: { reason: 'not_sent' }, value: 1 }]);
     collector = await startOtlpCollector();
   });
 

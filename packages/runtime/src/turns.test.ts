@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { failure, type Request, type RequestEvent } from '@bunri/queue-contracts';
+import { patienceMs } from '@bunri/testkit/until';
 import { newRequestId } from './enqueue.ts';
 import { closePipelines, outputs, startPipeline } from './pipeline-fixture.ts';
 import { createRecordStore } from './records.ts';
 
-jest.setTimeout(60_000);
 afterEach(closePipelines);
 
 /** Turns alone, without workers: `accept` gives one out, `reach` is what the final stage's start does with it. */
@@ -103,7 +103,7 @@ test("behind another owner's 300 interactive and 300 batch requests, one request
     const onEvent = ({ type, data }: RequestEvent) => {
       if (type === 'stage.started' && data['stage'] === 'vision') begunMeanwhile = runs.vision - begunBefore;
     };
-    await feed.follow(id, 0, onEvent, AbortSignal.timeout(15_000));
+    await feed.follow(id, 0, onEvent, AbortSignal.timeout(patienceMs));
     // What takes a slot while the request is at the stage before, and then itself: never the line of 600.
     expect(begunMeanwhile).toBeLessThanOrEqual(2 * slots + 1);
   }
