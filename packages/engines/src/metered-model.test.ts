@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import type { InferenceEngine } from './engine.ts';
 import type { Engine } from '@bunri/queue-contracts';
 import { createMetrics, PermanentError, RateLimitedError, StageAbort, TransientError } from '@bunri/runtime';
-import { startModelApiSimulator } from '@bunri/testkit';
+import { patienceMs, startModelApiSimulator } from '@bunri/testkit';
 import { z } from 'zod';
 import { callMetered } from './metered-model.ts';
 import { createOpenAiClient } from './openai-responses.ts';
@@ -79,7 +79,7 @@ test.each(['garbage', 'refusal', 'schema_mismatch'] as const)(
     try {
       const metrics = createMetrics({ app: 'test', processMetrics: false });
       const engine = openAiEngine({
-        client: createOpenAiClient({ apiKey: 'sk-test', baseUrl: simulator.baseUrl, timeoutMs: 5_000 }),
+        client: createOpenAiClient({ apiKey: 'sk-test', baseUrl: simulator.baseUrl, timeoutMs: patienceMs }),
         model: 'gpt-5',
         buildCall: (text: string) => ({ instructions: '', text, schema: z.object({ n: z.number() }), schemaName: 'n' }),
       });

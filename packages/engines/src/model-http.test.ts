@@ -1,6 +1,12 @@
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
-import { buffer } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import OpenAI from 'openai';
@@ -25,12 +31,17 @@ async function startApi(answer: Answering) {
     req.resume().on('end', () => void answer(res, req));
   });
   server.on('connection', () => (seen.connections += 1));
+  return { seen, baseUrl: `${await listen(server)}/v1` };
+}
+
+/** @returns its origin. All its connections are closed after the test. */
+async function listen(server: Server): Promise<string> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closers.push(async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { seen, baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` };
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 const schema = z.object({ answer: z.string() });
@@ -52,7 +63,7 @@ const response = (text: string) => ({
 const said = JSON.stringify({ answer: '라벨을 떼요 🥤' });
 
 function ask(baseUrl: string, onText?: (text: string) => void) {
-  const client = createOpenAiClient({ apiKey: 'sk-test', baseUrl, timeoutMs: 10_000 });
+  const client = createOpenAiClient({ apiKey: 'sk-test', baseUrl, timeoutMs: 120_000 });
   const { signal } = new AbortController();
   return callModel(call, { client, model: 'gpt-5', signal, ...(onText && { onText }) });
 }
@@ -125,6 +136,61 @@ test('the next call goes over the same connection, to the address with what stan
   });
   for (let i = 0; i < 3; i += 1) await ask(`${baseUrl}/?api-version=preview`);
   expect(seen).toEqual({ requests: Array(3).fill('POST /v1/responses?api-version=preview'), connections: 1 });
+});
+
+/** An API that closes connections instead of an answer, at the requests that `closes` names; both count from 1 on. */
+async function startClosingApi(closes: (connection: number, request: number) => boolean, napsBefore = 0) {
+  const seen = new Map<unknown, string[]>();
+  const server = createServer((req, res) => void answer(req, res));
+  async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const bodies = [...(seen.get(req.socket) ?? []), await text(req)];
+    seen.set(req.socket, bodies);
+    if (!closes(seen.size, bodies.length)) {
+      res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(response(said)));
+      return;
+    }
+    // Short ones, as the client's looks are: in a standstill during a long one it could not look.
+    for (let i = 0; i < napsBefore; i += 1) await delay(250);
+    req.socket.resetAndDestroy();
+  }
+  const url = await listen(server);
+  return { url, baseUrl: `${url}/v1`, bodiesByConnection: () => [...seen.values()] };
+}
+
+const body = requestBody(call, { model: 'gpt-5', isStreamed: false }).toString();
+
+test('a call over a kept connection that the API had closed goes out again, whole, over a new one', async () => {
+  const { baseUrl, bodiesByConnection } = await startClosingApi((_connection, request) => request === 2);
+  for (let i = 0; i < 2; i += 1) expect(await ask(baseUrl)).toMatchObject({ value: JSON.parse(said) });
+  expect(bodiesByConnection()).toEqual([[body, body], [body]]);
+});
+
+test.each([
+  ['goes out again once', (connection: number, request: number) => connection + request > 2, [[body, body], [body]]],
+  ['does not go out again where its connection was new', () => true, [[body]]],
+])('a call that no connection bears %s', async (_name, closes, bodies) => {
+  const { baseUrl, bodiesByConnection } = await startClosingApi(closes);
+  if (bodies.length > 1) await ask(baseUrl);
+  await expect(ask(baseUrl)).rejects.toMatchObject({ code: 'model_unavailable' });
+  expect(bodiesByConnection()).toEqual(bodies);
+});
+
+test('a call under way for seconds when its kept connection broke is not sent again, and holds no photo', async () => {
+  const { url, bodiesByConnection } = await startClosingApi((_connection, request) => request === 2, 12);
+  const send = async (photo: Buffer) => await fetchByNode(url, { method: 'POST', body: photo });
+  await readText(bodyOf(await send(Buffer.from('first'))));
+  const photo = Buffer.allocUnsafeSlow(3_000).fill('photo');
+  await expect(send(photo)).rejects.toMatchObject({ code: 'model_unavailable' });
+  expect(photo).toHaveLength(0);
+  expect(bodiesByConnection()).toEqual([['first', 'photo'.repeat(600)]]);
+});
+
+test('a kept connection gives the memory of a photo back once it has brought the answer', async () => {
+  const { url, bodiesByConnection } = await startClosingApi(() => false);
+  const photos = [1, 2].map((fill) => Buffer.allocUnsafeSlow(3_000).fill(fill));
+  for (const photo of photos) await readText(bodyOf(await fetchByNode(url, { method: 'POST', body: photo })));
+  expect(photos.map(({ length }) => length)).toEqual([0, 0]);
+  expect(bodiesByConnection().map(({ length }) => length)).toEqual([2]);
 });
 
 test('a redirect is not followed: the photo goes nowhere but where the settings say', async () => {

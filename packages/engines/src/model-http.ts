@@ -1,4 +1,4 @@
-import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
 import { releaseBytes } from '@bunri/runtime';
@@ -22,8 +22,11 @@ class Answer extends Response {
 
 /**
  * The `fetch` for OpenAI's SDK: a body of bytes goes by Node's own client over connections that are kept for the next
- * calls, and no redirect is followed. They are gone once they are sent. The body of a 2xx answer is left to `bodyOf`: read through the streams of the global
- * `fetch`, a streamed answer costs twice the processor time. Other answers come with theirs.
+ * calls, and no redirect is followed. The bytes are gone soon after they are sent. Where a kept connection was closed by
+ * the API just then, the call goes out again over a new one, once.
+ *
+ * The body of a 2xx answer is left to `bodyOf`: read through the streams of the global `fetch`, a streamed answer costs
+ * twice the processor time. Other answers come with theirs.
  *
  * @throws TransientError `model_unavailable` when the connection fails, an AbortError once the signal is aborted.
  */
@@ -46,20 +49,72 @@ export function bodyOf(response: Response): IncomingMessage {
 
 async function send(url: URL, { method = 'GET', headers, body, signal }: RequestInit): Promise<IncomingMessage> {
   if (!(body instanceof Uint8Array)) throw new TypeError('The body must be bytes.');
-  const request = url.protocol === 'http:' ? requestHttp : requestHttps;
   const sent: OutgoingHttpHeaders = {
     ...Object.fromEntries(headers instanceof Headers ? headers : new Headers(headers)),
     'accept-encoding': 'identity',
     'content-length': body.length,
   };
   const options = { ...urlToHttpOptions(url), method, headers: sent, ...(signal && { signal }) };
+  try {
+    return await sendOnce(options, body);
+  } catch (error) {
+    if (!(error instanceof StaleConnection)) throw error;
+    return await sendOnce({ ...options, agent: false }, body);
+  }
+}
+
+/** A kept connection that the API closed before it read the call. */
+class StaleConnection extends Error {}
+
+/**
+ * How soon a kept connection breaks that the API had closed when the call went out: a round trip later. One that breaks after
+ * 2 s may have had the model at work. In short looks, since a process that stood still comes to its timers before its sockets.
+ */
+const stale = { looks: 8, lookEveryMs: 250 };
+
+/** @throws StaleConnection, and `body` is still there, for a call to be sent over a new connection. */
+async function sendOnce(options: RequestOptions, body: Uint8Array): Promise<IncomingMessage> {
+  const request = options.protocol === 'http:' ? requestHttp : requestHttps;
   return await new Promise((resolve, reject) => {
-    const call = request(options, resolve);
+    let mayBeStale = false;
+    let release: NodeJS.Timeout | undefined;
+    const settle = () => {
+      mayBeStale = false;
+      if (release === undefined) return;
+      clearInterval(release);
+      releaseBytes(body);
+    };
+    const call = request(options, (message) => {
+      settle();
+      resolve(message);
+    });
+    // A connection that is made for this call cannot have been closed for having been idle.
+    call.once('socket', () => (mayBeStale = call.reusedSocket));
+    // Not before all of it is sent: what is left would be sent out of memory that is somebody else's by then.
+    const sent = () => {
+      if (!mayBeStale) return releaseBytes(body);
+      let looks = 0;
+      release = setInterval(() => {
+        looks += 1;
+        if (looks === stale.looks) settle();
+      }, stale.lookEveryMs);
+    };
     // Stays on: a request that is destroyed later says so once more.
-    call.on('error', (error) => reject(error.name === 'AbortError' ? error : connectionFailed()));
-    call.end(body, () => releaseBytes(body));
+    call.on('error', (error: NodeJS.ErrnoException) => {
+      if (mayBeStale && brokenBy.has(error.code)) {
+        clearInterval(release);
+        call.off('finish', sent);
+        reject(new StaleConnection());
+        return;
+      }
+      settle();
+      reject(error.name === 'AbortError' ? error : connectionFailed());
+    });
+    call.once('finish', sent).end(body);
   });
 }
+
+const brokenBy = new Set<string | undefined>(['ECONNRESET', 'EPIPE']);
 
 function withHeaders(response: Response, { headersDistinct }: IncomingMessage): Response {
   for (const [name, values = []] of Object.entries(headersDistinct)) {

@@ -20,8 +20,8 @@ export interface OpenAiClientOptions {
 
 /**
  * OpenAI's client, such that it makes exactly one HTTP request a call (attempts are counted in the stage catalogue alone),
- * prints nothing, and takes where and as whom it calls from these options. Of the environment it reads only
- * `OPENAI_CUSTOM_HEADERS`, headers that it adds to each call.
+ * but for one over a kept connection that had been closed (see `fetchByNode`); prints nothing, and takes where and as whom
+ * it calls from these options. Of the environment it reads only `OPENAI_CUSTOM_HEADERS`, headers that it adds to each call.
  *
  * @throws when the key cannot be sent in a header, which otherwise would look like a broken connection at every call, and
  * when the base URL is none.

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { startModelApiSimulator, type ModelApiSimulator } from '@bunri/testkit';
+import { patienceMs, startModelApiSimulator, type ModelApiSimulator } from '@bunri/testkit';
 import { z } from 'zod';
 import { openAiEngine } from './openai.ts';
 import { createOpenAiClient } from './openai-responses.ts';
@@ -16,7 +16,7 @@ const schema = z.object({ answer: z.string().min(1), steps: z.array(z.object({ r
 
 function engine() {
   return openAiEngine({
-    client: createOpenAiClient({ apiKey: 'sk-test', baseUrl: simulator.baseUrl, timeoutMs: 5_000 }),
+    client: createOpenAiClient({ apiKey: 'sk-test', baseUrl: simulator.baseUrl, timeoutMs: patienceMs }),
     model: 'gpt-4o-mini',
     buildCall: (rule: string) => ({
       instructions: 'Answer.',

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { startModelApiSimulator, type ModelApiSimulator } from '@bunri/testkit';
+import { patienceMs, startModelApiSimulator, type ModelApiSimulator } from '@bunri/testkit';
 import { z } from 'zod';
 import { limitSetting } from './limit-setting.ts';
 import { callModel, createOpenAiClient } from './openai-responses.ts';
@@ -60,7 +60,7 @@ beforeEach(async () => {
 afterEach(() => simulator.stop());
 
 function ask(onText?: () => void) {
-  const client = createOpenAiClient({ apiKey: 'sk-test', baseUrl: simulator.baseUrl, timeoutMs: 5_000 });
+  const client = createOpenAiClient({ apiKey: 'sk-test', baseUrl: simulator.baseUrl, timeoutMs: patienceMs });
   const call = {
     instructions: 'Answer.',
     text: 'How?',

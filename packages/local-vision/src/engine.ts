@@ -14,6 +14,10 @@ export interface LocalVisionOptions {
   readonly headPath?: string;
   /** From where the networks' packages are looked for before the start; default: from the program that loads them. */
   readonly packagesFrom?: URL;
+  /** For a batch of at most four photos, which take two seconds together on a quarter of a core. Default: 20,000 ms. */
+  readonly timeoutMs?: number;
+  /** Default: that of `processEngine`. */
+  readonly loadTimeoutMs?: number;
 }
 
 export interface LocalVision {
@@ -29,8 +33,7 @@ export interface LocalVision {
 export const materialsModel = 'materials';
 
 const expectedBytes = 256 * 1024 ** 2;
-/** For one batch of at most four photos, which take two seconds together on a quarter of a core. */
-const timeoutMs = 20_000;
+const defaultTimeoutMs = 20_000;
 
 /**
  * The local model in a process of its own, which starts with the first photo. All that it will need is looked for now, so
@@ -39,7 +42,7 @@ const timeoutMs = 20_000;
  * @throws Error naming the files that are missing; ZodError for a head of another shape.
  */
 export function openLocalVision(options: LocalVisionOptions): LocalVision {
-  const { metrics, log, headPath = shippedHeadPath(), packagesFrom } = options;
+  const { metrics, log, headPath = shippedHeadPath(), packagesFrom, timeoutMs = defaultTimeoutMs } = options;
   const predictor = ['predictor.ts', 'predictor.js', 'predictor.cjs']
     .map((name) => new URL(name, import.meta.url))
     .find((url) => existsSync(url));
@@ -66,6 +69,7 @@ export function openLocalVision(options: LocalVisionOptions): LocalVision {
       // Photos that are looked at together take no less time than one after the other.
       batchDelayMs: 0,
       timeoutMs,
+      ...(options.loadTimeoutMs === undefined ? {} : { loadTimeoutMs: options.loadTimeoutMs }),
       metrics,
       log,
     }),

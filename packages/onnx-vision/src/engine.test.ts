@@ -112,7 +112,7 @@ test("channels may come last, and scikit-learn's probabilities as a tensor or as
   expect(tensor?.slice(0, 2).map(best)).toEqual(['glass', 'metal']);
   expect(tensor?.[0]?.ranked[0]?.probability).toBeGreaterThan(0.9);
   expect(map).toEqual(tensor);
-}, 60_000);
+});
 
 test('a model that finds no memory says so, and one that is larger than the budget is never started', async () => {
   const huge = open(writeClassifier(newFolder(), hugeClassifier(), description));
@@ -131,7 +131,7 @@ test('a model that finds no memory says so, and one that is larger than the budg
     code: 'engine_too_large',
   });
   expect(engine.memoryBytes()).toBe(0);
-}, 60_000);
+});
 
 test('without a temperature no confidence is above 0.5, and the name of the model says why', async () => {
   const { temperature: _, ...uncalibrated } = description;
@@ -141,7 +141,7 @@ test('without a temperature no confidence is above 0.5, and the name of the mode
     value: { calibrated: false, ranked: [{ label: 'glass', probability: 0.5 }, { label: 'metal' }] },
     engine: { model: 'colours@1 (uncalibrated)' },
   });
-}, 60_000);
+});
 
 test.each([
   ['clip', 1],
