@@ -2,7 +2,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { StageName } from '@bunri/queue-contracts';
-import { cpuSeconds } from './measure.ts';
 import { createSubmitter, type Submitter } from './submitter.ts';
 import { serveNoop, type Connection, type Variant } from './variant.ts';
 
@@ -13,16 +12,9 @@ export type Ask =
   | { ask: 'throughput'; count: number; inFlight: number }
   | { ask: 'completed' }
   | { ask: 'latency'; count: number }
-  | { ask: 'counters' };
+  | { ask: 'commands' };
 
 export type Answer = { ok: true; value: unknown } | { ok: false; message: string };
-
-/** What a process has used since its start. */
-export interface ProcessCounters {
-  readonly cpuSeconds: number;
-  /** Redis commands that it has sent, over all of its connections. */
-  readonly commands: number;
-}
 
 /** How often the end is looked for, once all is submitted. */
 const lookMs = 25;
@@ -31,6 +23,7 @@ const endTimeoutMs = 120_000;
 let submitter: Submitter | undefined;
 /** Of the last round of throughput. */
 let submitted: string[] = [];
+/** Over all of the process's connections. */
 let commands = 0;
 
 // Counted where they are sent: the server's own counters do not tell a client's commands from those of its scripts.
@@ -53,8 +46,8 @@ async function answer(message: Ask): Promise<unknown> {
       return await connected().completed(submitted);
     case 'latency':
       return await latency(connected(), message.count);
-    case 'counters':
-      return { cpuSeconds: cpuSeconds(), commands } satisfies ProcessCounters;
+    case 'commands':
+      return commands;
   }
 }
 
@@ -63,10 +56,9 @@ function connected(): Submitter {
   return submitter;
 }
 
-/** Seconds from the first submission to the last end. @throws when not all have ended in time. */
-async function throughput(target: Submitter, count: number, inFlight: number): Promise<number> {
+/** From the first submission to the last end. @throws when not all have ended in time. */
+async function throughput(target: Submitter, count: number, inFlight: number): Promise<void> {
   const before = await target.ended();
-  const startedAt = performance.now();
   let left = count;
   submitted = [];
   await Promise.all(
@@ -80,7 +72,7 @@ async function throughput(target: Submitter, count: number, inFlight: number): P
   const giveUpAt = performance.now() + endTimeoutMs;
   for (;;) {
     const ended = (await target.ended()) - before;
-    if (ended >= count) return (performance.now() - startedAt) / 1000;
+    if (ended >= count) return;
     if (performance.now() > giveUpAt) {
       throw new Error(`only ${ended} of ${count} requests ended within ${endTimeoutMs} ms after the last was sent`);
     }

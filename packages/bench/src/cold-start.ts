@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url';
 import type { AppName } from '@bunri/cli/system';
 import { freePort } from '@bunri/testkit';
 import { cpuSecondsOf, rssOf } from './process-usage.ts';
+import { measureSpell } from './spell.ts';
 
 export interface ColdStart {
   readonly pid: number;
   readonly url: string;
-  /** From spawning the process to the first 200 of `/readyz`. */
+  /** From spawning the process to the first 200 of `/readyz`, while the machine ran. */
   readonly readyMs: number;
   /** What the process has used of the CPU until then, all threads. */
   readonly cpuMs: number;
@@ -32,10 +33,26 @@ const pollMs = 5;
  */
 export async function startCold(app: AppName, env: Readonly<Record<string, string | undefined>>): Promise<ColdStart> {
   const port = await freePort();
-  const startedAt = performance.now();
+  const { result, spell } = await measureSpell([], async () => {
+    const launched = launch(app, { ...env, PORT: String(port) });
+    await untilReady(app, launched, port);
+    const { pid, stop } = launched;
+    const [readyRss, cpuSeconds] = await Promise.all([rssOf(pid), cpuSecondsOf(pid)]);
+    return { pid, stop, readyRss, cpuMs: cpuSeconds * 1000 };
+  });
+  return { ...result, url: `http://127.0.0.1:${port}`, readyMs: spell.ranMs };
+}
+
+interface Launched {
+  readonly pid: number;
+  readonly ended: () => boolean;
+  readonly stop: () => Promise<void>;
+}
+
+function launch(app: AppName, env: Readonly<Record<string, string | undefined>>): Launched {
   const child = spawn(process.execPath, ['main.cjs'], {
     cwd: fileURLToPath(new URL(`../../../out/${app}`, import.meta.url)),
-    env: { ...env, PORT: String(port) },
+    env,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const exited = once(child, 'exit');
@@ -51,17 +68,18 @@ export async function startCold(app: AppName, env: Readonly<Record<string, strin
     }
     process.off('exit', endWithThisProcess);
   };
+  return { pid: child.pid ?? 0, ended, stop };
+}
+
+async function untilReady(app: AppName, { ended, stop }: Launched, port: number): Promise<void> {
+  const giveUpAt = performance.now() + readyTimeoutMs;
   while (!(await isReady(port))) {
-    if (ended() || performance.now() - startedAt > readyTimeoutMs) {
-      child.kill('SIGKILL');
+    if (ended() || performance.now() > giveUpAt) {
+      await stop();
       throw new Error(`${app} did not become ready`);
     }
     await delay(pollMs);
   }
-  const readyMs = performance.now() - startedAt;
-  const pid = child.pid ?? 0;
-  const [readyRss, cpuSeconds] = await Promise.all([rssOf(pid), cpuSecondsOf(pid)]);
-  return { pid, url: `http://127.0.0.1:${port}`, readyMs, cpuMs: cpuSeconds * 1000, readyRss, stop };
 }
 
 /** Over a connection of its own: one that is kept would be asked before the server is there. */

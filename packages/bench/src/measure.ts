@@ -1,10 +1,9 @@
 import type { Redis } from 'ioredis';
 
-/** Server counters since its start. Bytes are of the network, CPU in seconds. */
+/** Server counters since its start, bytes of the network. */
 export interface RedisCounters {
   readonly bytesIn: number;
   readonly bytesOut: number;
-  readonly cpuSeconds: number;
 }
 
 export async function readRedisCounters(redis: Redis): Promise<RedisCounters> {
@@ -13,7 +12,6 @@ export async function readRedisCounters(redis: Redis): Promise<RedisCounters> {
   return {
     bytesIn: number('total_net_input_bytes'),
     bytesOut: number('total_net_output_bytes'),
-    cpuSeconds: number('used_cpu_sys') + number('used_cpu_user'),
   };
 }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { stageOrder } from '@bunri/queue-contracts';
 import { startRedis } from '@bunri/testkit';
-import type { Answer, Ask, ProcessCounters } from './child.ts';
+import type { Answer, Ask } from './child.ts';
 import type { BenchOptions } from './scenario.ts';
 import { allStopped, stopAll } from './stops.ts';
 import type { Connection, Variant } from './variant.ts';
@@ -13,8 +13,9 @@ export interface Side {
   readonly variant: Variant;
   /** @throws what went wrong there, or that one of the five processes has ended. */
   submitter(ask: Ask): Promise<unknown>;
-  /** Of the five processes together. */
-  counters(): Promise<ProcessCounters>;
+  readonly pids: readonly number[];
+  /** Redis commands that the five processes have sent since their start. */
+  commands(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -23,7 +24,7 @@ const stopTimeoutMs = 10_000;
 /** Both sides on one Redis server of their own, for as long as `use` takes. */
 export async function withSides<Result>(
   { redisBinary }: BenchOptions,
-  use: (sides: { raw: Side; bunri: Side; redis: Redis }) => Promise<Result>,
+  use: (sides: { raw: Side; bunri: Side; redis: Redis; redisPid: number }) => Promise<Result>,
 ): Promise<Result> {
   const server = await startRedis({ binary: redisBinary });
   const redis = new Redis(server.url);
@@ -34,7 +35,7 @@ export async function withSides<Result>(
       started.push(side);
       return side;
     };
-    return await use({ raw: await start('raw'), bunri: await start('bunri'), redis });
+    return await use({ raw: await start('raw'), bunri: await start('bunri'), redis, redisPid: server.pid });
   } finally {
     await stopAll([
       async () => await server.stop(),
@@ -67,12 +68,10 @@ async function startSide(variant: Variant, url: string): Promise<Side> {
   return {
     variant,
     submitter: async (question) => await ask(submitter, question),
-    counters: async () => {
-      const each = await Promise.all(
-        all.map(async (child) => (await ask(child, { ask: 'counters' })) as ProcessCounters),
-      );
-      const sum = (name: keyof ProcessCounters) => each.reduce((total, counters) => total + counters[name], 0);
-      return { cpuSeconds: sum('cpuSeconds'), commands: sum('commands') };
+    pids: all.map(({ pid = 0 }) => pid),
+    commands: async () => {
+      const each = await Promise.all(all.map(async (child) => (await ask(child, { ask: 'commands' })) as number));
+      return each.reduce((total, commands) => total + commands, 0);
     },
     stop: stopChildren,
   };

@@ -26,8 +26,9 @@ test('the simulated budget has the levels and waits of the one that workers ask'
       expect(ownRequests).toBeCloseTo(requests ?? Number.NaN, 0);
       expect(ownTokens).toBeCloseTo(used ?? Number.NaN, -1);
     }
-    await real.admit({ tokens: 30_000, signal });
-    simulated.admit(lastAt, 30_000);
+    // Half a minute's.
+    await real.admit({ tokens: 300_000, signal });
+    simulated.admit(lastAt, 300_000);
     await expect(real.admit({ tokens: 1, signal })).rejects.toMatchObject({ name: 'RateLimitedError' });
     expect(simulated.admit(lastAt, 1).admitted).toBe(false);
   } finally {

@@ -1,10 +1,8 @@
-import { afterAll, expect, jest, test } from '@jest/globals';
+import { afterAll, expect, test } from '@jest/globals';
 import { scenariosNamed } from './catalogue.ts';
 import { runScenario, type RunOptions } from './run-scenario.ts';
 
-jest.setTimeout(240_000);
-
-/** Those that take seconds, one after the other: other tests start whole systems beside this one. */
+/** A few, one after the other. */
 const short = scenariosNamed(['identical-photos', 'same-idempotency-key', 'sse-reconnect', 'model-5xx', 'kill-vision']);
 
 const stopping = new AbortController();
@@ -18,7 +16,7 @@ const options: RunOptions = {
 afterAll(() => stopping.abort(new Error('the tests are over')));
 
 test.each(short)('$name keeps its promises: $says', async (scenario) => {
-  const result = await runScenario({ ...scenario, timeoutMs: 150_000 }, options);
+  const result = await runScenario({ ...scenario, timeoutMs: 800_000 }, options);
   expect(result.broken).toEqual([]);
   expect(result).toMatchObject({ ok: true, tally: { lost: [], answeredTwice: 0, brokenStreams: [] } });
 });

@@ -26,7 +26,7 @@ model calls     made: calls that the simulator began to serve and did not fail b
                 distinct photo, question and stage that came to a result; in flight: those that the fault cut off,
                 or that were answered in the 100 ms before it
 recovery s      from the end of the fault (for a kill: the kill) until every request accepted before has ended and one
-                submitted afterwards has completed
+                submitted afterwards has completed; time in which the machine stood still does not count
 
 Promised: 0 lost, 0 answered twice, no event missing or repeated, made ≤ needed + in flight, recovery below 45 s, and no
 failure but those that the fault explains. The exit code is 1 where a promise is broken.

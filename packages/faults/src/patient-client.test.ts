@@ -31,8 +31,8 @@ async function apiThat(...handlers: Handle[]) {
     server.close();
   });
   const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = createPatientClient({ apiUrl, signal: stopping.signal, patienceMs: 2_000 });
-  return { client, seen };
+  const clientOf = (patienceMs: number) => createPatientClient({ apiUrl, signal: stopping.signal, patienceMs });
+  return { client: clientOf(60_000), impatient: clientOf(2_000), seen };
 }
 
 const says =
@@ -99,7 +99,7 @@ test('a refusal is final, and trying for too long is given up', async () => {
   await expect(refusing.client.get(id)).rejects.toMatchObject({ status: 410, code: 'forgotten' });
   expect(refusing.seen).toHaveLength(1);
   const away = await apiThat(breaks);
-  await expect(away.client.get(id)).rejects.toThrow(GaveUp);
+  await expect(away.impatient.get(id)).rejects.toThrow(GaveUp);
 });
 
 test('events are told once and in order over broken connections, and half an event is none', async () => {

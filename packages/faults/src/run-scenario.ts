@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { failureCodes } from '@bunri/queue-contracts';
-import { seededRandom } from '@bunri/testkit';
+import { seededRandom, watchMachine, type MachineWatch } from '@bunri/testkit';
 import { secondsToRecover, tally } from './accounting.ts';
 import { audit } from './audit.ts';
 import { createLedger } from './ledger.ts';
@@ -31,17 +31,22 @@ export async function runScenario(scenario: Scenario, options: RunOptions): Prom
   const timeUp = AbortSignal.timeout(timeoutMs);
   const signal = AbortSignal.any([options.stopping, timeUp]);
   const findings = { broken: [] as string[], notes: [] as string[] };
+  const machine = await watchMachine();
   let rig: Rig | undefined;
   let result: Pick<ScenarioResult, 'tally' | 'recoveryS'> = { tally: null, recoveryS: null };
   try {
     rig = await startRig({ ...scenario.rig, ...options });
-    result = await Promise.race([play(scenario, rig, { ...options, signal, findings }), rejectOnAbort(signal)]);
+    result = await Promise.race([
+      play(scenario, rig, { ...options, signal, findings, machine }),
+      rejectOnAbort(signal),
+    ]);
   } catch (error) {
     options.stopping.throwIfAborted();
     const why = timeUp.aborted ? `not over after ${timeoutMs / 1000} s` : describe(error);
     findings.broken.push(why);
   } finally {
     await rig?.stop();
+    await machine.stop();
   }
   const seconds = (performance.now() - startedAt) / 1000;
   return { name: scenario.name, ok: findings.broken.length === 0, ...result, seconds, ...findings };
@@ -67,7 +72,7 @@ interface Findings {
 async function play(
   scenario: Scenario,
   rig: Rig,
-  { signal, findings, seed }: RunOptions & { signal: AbortSignal; findings: Findings },
+  { signal, findings, seed, machine }: RunOptions & { signal: AbortSignal; findings: Findings; machine: MachineWatch },
 ): Promise<Pick<ScenarioResult, 'tally' | 'recoveryS'>> {
   const { users = usualUsers, mayFail = [], mayForget = false, cutsOff = [] } = scenario;
   const clock: FaultClock = { moments: [], liftedAt: null };
@@ -76,7 +81,7 @@ async function play(
   const load = startLoad({ ...run, users });
   if (users > 0) await run.pause(warmUpMs);
   await scenario.fault(run);
-  const recoveryS = await watchRecovery(run, clock);
+  const recoveryS = await watchRecovery(run, clock, machine);
   if (users > 0) await run.pause(afterMs);
   await load.stop();
   const observed = await audit(run.ledger.entries, { records: rig.records, signal });
@@ -123,8 +128,15 @@ function createRun(
   };
 }
 
-/** Waits for the recovery, and gives its seconds; null where there is none to wait for, or it does not come. */
-async function watchRecovery({ ledger, pause }: Run, { liftedAt }: FaultClock): Promise<number | null> {
+/**
+ * Waits for the recovery, and gives how many seconds of it the machine ran; null where there is none to wait for, or it does
+ * not come.
+ */
+async function watchRecovery(
+  { ledger, note, pause }: Run,
+  { liftedAt }: FaultClock,
+  machine: MachineWatch,
+): Promise<number | null> {
   if (liftedAt === null) return null;
   const giveUpAt = Date.now() + watchedMs;
   for (;;) {
@@ -132,7 +144,13 @@ async function watchRecovery({ ledger, pause }: Run, { liftedAt }: FaultClock): 
       accepted === null ? [] : [{ ...entry, acceptedAt: accepted.at }],
     );
     const seconds = secondsToRecover(seen, liftedAt);
-    if (seconds !== null || Date.now() > giveUpAt) return seconds;
+    if (seconds !== null) {
+      const ran = (await machine.ranMs(liftedAt, liftedAt + seconds * 1000)) / 1000;
+      if (ran < seconds)
+        note(`recovered after ${seconds.toFixed(1)} s, in which the machine ran for ${ran.toFixed(1)} s`);
+      return ran;
+    }
+    if (Date.now() > giveUpAt) return null;
     await pause(50);
   }
 }

@@ -32,9 +32,8 @@ export const hit: Scenario = {
         const before = { jobs: await api.jobs(), calls: api.calls() };
         const one = { count, concurrency: 1 };
         const pairs = await sideBySide(rounds, {
-          baseline: async () =>
-            (await pitch.bare.load.drive({ method: 'GET', path: '/photo.jpg', status: 200 }, one)).ms,
-          bunri: async () => (await api.load.drive({ ...submission, status: 200 }, one)).ms,
+          baseline: async () => await pitch.bare.load.drive({ method: 'GET', path: '/photo.jpg', status: 200 }, one),
+          bunri: async () => await api.load.drive({ ...submission, status: 200 }, one),
         });
         const calls = api.calls();
         const p50 = pairs.map(({ bunri }) => percentile(bunri, 0.5));

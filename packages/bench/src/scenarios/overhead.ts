@@ -2,8 +2,15 @@ import type { Redis } from 'ioredis';
 import { readRedisCounters } from '../measure.ts';
 import { compare, sideBySide, type Scenario } from '../scenario.ts';
 import { withSides, type Side } from '../side.ts';
+import { measureSpell, standstillNote, type Spell } from '../spell.ts';
+
+interface Server {
+  readonly redis: Redis;
+  readonly redisPid: number;
+}
 
 interface Sample {
+  readonly spell: Spell;
   readonly perSecond: number;
   readonly cpuPer1000: number;
   readonly redisCpuPer1000: number;
@@ -20,10 +27,10 @@ export const overhead: Scenario = {
   summary: 'four stages that do nothing, as fast as they go, beside raw BullMQ flows',
   async run(options) {
     const { rounds, count = 2_000 } = options;
-    return await withSides(options, async ({ raw, bunri, redis }) => {
+    return await withSides(options, async ({ raw, bunri, ...server }) => {
       const pairs = await sideBySide(rounds, {
-        baseline: async () => await sample(raw, redis, count),
-        bunri: async () => await sample(bunri, redis, count),
+        baseline: async () => await sample(raw, server, count),
+        bunri: async () => await sample(bunri, server, count),
       });
       return {
         figures: [
@@ -37,25 +44,30 @@ export const overhead: Scenario = {
           `${count} requests a round, ${inFlight} in submission at once; four worker processes and one that submits, on either side. Each round counts only if all of them were completed.`,
           "bunri's side submits by the function that the api's route calls: look-up of a known answer, record, flow, place in the queue. Without HTTP, admission, rate limit, the upload and its bucket; every photo is new. Log lines of level info are written and thrown away, and metrics are counted.",
           'The raw side adds the same four jobs and hears their ends by the events of the last queue. Among the commands of bunri is one look of the bench at the number of ended requests each 25 ms, but only after all were submitted.',
+          ...standstillNote('rates and CPU', pairs),
         ],
       };
     });
   },
 };
 
-async function sample(side: Side, redis: Redis, count: number): Promise<Sample> {
-  const before = { redis: await readRedisCounters(redis), side: await side.counters() };
-  const seconds = (await side.submitter({ ask: 'throughput', count, inFlight })) as number;
-  const after = { redis: await readRedisCounters(redis), side: await side.counters() };
+async function sample(side: Side, { redis, redisPid }: Server, count: number): Promise<Sample> {
+  const before = { redis: await readRedisCounters(redis), commands: await side.commands() };
+  const { spell } = await measureSpell(
+    [redisPid, ...side.pids],
+    async () => await side.submitter({ ask: 'throughput', count, inFlight }),
+  );
+  const after = { redis: await readRedisCounters(redis), commands: await side.commands() };
   const completed = (await side.submitter({ ask: 'completed' })) as number;
   if (completed !== count) throw new Error(`${side.variant}: only ${completed} of ${count} requests were completed`);
-  const cpu = after.side.cpuSeconds - before.side.cpuSeconds + after.redis.cpuSeconds - before.redis.cpuSeconds;
   const bytes = after.redis.bytesIn - before.redis.bytesIn + after.redis.bytesOut - before.redis.bytesOut;
+  const [redisCpu = 0, ...others] = spell.cpuSeconds;
   return {
-    perSecond: count / seconds,
-    cpuPer1000: (cpu / count) * 1000,
-    redisCpuPer1000: ((after.redis.cpuSeconds - before.redis.cpuSeconds) / count) * 1000,
-    commands: (after.side.commands - before.side.commands) / count,
+    spell,
+    perSecond: count / (spell.ranMs / 1000),
+    cpuPer1000: (others.reduce((sum, seconds) => sum + seconds, redisCpu) / count) * 1000,
+    redisCpuPer1000: (redisCpu / count) * 1000,
+    commands: (after.commands - before.commands) / count,
     bytes: bytes / count,
   };
 }

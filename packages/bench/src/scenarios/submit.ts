@@ -3,9 +3,10 @@ import { apiKeyHeader, startApiAlone, withBareServer, type Pitch } from '../api-
 import { drawCameraPhoto } from '../distinct-photos.ts';
 import type { HttpLoad, Shot } from '../http-load.ts';
 import { percentile, slope } from '../measure.ts';
-import { cpuSecondsOf, rssOf } from '../process-usage.ts';
+import { rssOf } from '../process-usage.ts';
 import { alone, compare, sideBySide, type Figure, type Pair, type Scenario } from '../scenario.ts';
 import type { ServerProcess } from '../server-process.ts';
+import { measureSpell, standstillNote, type Spell } from '../spell.ts';
 import { formBody } from '../submission-form.ts';
 
 type Server = ServerProcess & { readonly load: HttpLoad };
@@ -17,6 +18,7 @@ interface Body {
 }
 
 interface Sample {
+  readonly spell: Spell;
   readonly perSecond: number;
   readonly cpuMs: number;
   readonly p50Ms: number;
@@ -62,7 +64,7 @@ export const submit: Scenario = {
           compare('JSON by URL, beside the same: CPU ms of the server a request', flows, ({ cpuMs }) => cpuMs),
           ...memory,
         ],
-        notes: notes(photo),
+        notes: [...notes(photo), ...standstillNote('requests a second and CPU', [...forms, ...jsons, ...flows])],
       };
     });
   },
@@ -103,10 +105,14 @@ function submission({ headers, body }: Body): Shot {
 }
 
 async function measureSide({ load, pid }: Server, shot: Shot, count: number): Promise<Sample> {
-  const cpuBefore = await cpuSecondsOf(pid);
-  const { seconds, ms } = await load.drive(shot, { count, concurrency });
-  const cpuSeconds = (await cpuSecondsOf(pid)) - cpuBefore;
-  return { perSecond: count / seconds, cpuMs: (cpuSeconds * 1000) / count, p50Ms: percentile(ms, 0.5) };
+  const { result: ms, spell } = await measureSpell([pid], async () => await load.drive(shot, { count, concurrency }));
+  const [cpuSeconds = 0] = spell.cpuSeconds;
+  return {
+    spell,
+    perSecond: count / (spell.ranMs / 1000),
+    cpuMs: (cpuSeconds * 1000) / count,
+    p50Ms: percentile(ms, 0.5),
+  };
 }
 
 /** Nothing of a round stands in the way of the next. */

@@ -59,7 +59,7 @@ async function followRestlessly(run: Run, entry: LedgerEntry): Promise<void> {
 const sseReconnect: Scenario = {
   name: 'sse-reconnect',
   says: `clients reconnect ${reconnects} times and more to requests in progress: every event once, in order`,
-  rig: { latency: { vision: [3_000, 4_000], answer: [3_000, 4_000] } },
+  rig: { latency: { vision: [25_000, 27_000], answer: [25_000, 27_000] } },
   users: 0,
   async fault(run) {
     const { ledger, client, stock } = run;
