@@ -5,7 +5,7 @@ import { startTestApi, type TestApi } from './test-api.ts';
 let api: TestApi;
 beforeAll(async () => {
   api = await startTestApi();
-}, 30_000);
+});
 afterAll(async () => await api.close());
 
 test('what an operator does by the api is kept with the key that did it, and what is refused is not', async () => {

@@ -1,5 +1,5 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import * as fc from 'fast-check';
 import { failure } from '@bunri/queue-contracts';
@@ -13,8 +13,6 @@ import { form, runStages, startTestApi, type TestApi } from './test-api.ts';
 import { bearer } from './test-keys.ts';
 
 // Others may keep the machine busy.
-jest.setTimeout(60_000);
-
 const runsEach = 16;
 const seed = 20_260_301;
 const methods = ['get', 'post', 'put', 'patch', 'delete'] as const;

@@ -1,12 +1,10 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { failure, type Request, type Resource } from '@bunri/queue-contracts';
 import { newRequestId } from '@bunri/runtime';
 import { drawSamplePhoto } from '@bunri/testkit';
 import { form, startTestApi, type TestApi } from './test-api.ts';
 
 // Others may keep the machine busy.
-jest.setTimeout(60_000);
-
 const start = Date.parse('2026-03-01T12:00:00Z');
 let api: TestApi;
 beforeAll(async () => {

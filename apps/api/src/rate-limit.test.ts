@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { expect, test } from '@jest/globals';
 import { connectProducer, createLogger } from '@bunri/runtime';
+import { until } from '@bunri/testkit/until';
 import { createRateLimit } from './rate-limit.ts';
 
 const silent = createLogger({ app: 'api', level: 'error', silent: true });
@@ -9,7 +9,7 @@ const silent = createLogger({ app: 'api', level: 'error', silent: true });
 test('all processes count together', async () => {
   const prefix = `{t${randomUUID()}}`;
   const redis = connectProducer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log: silent });
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
   const [one, other] = [1, 2].map(() => createRateLimit({ redis, prefix, perMinute: 3, log: silent }));
   await one?.take('k1');
   await other?.take('k1');
@@ -23,7 +23,7 @@ test('all processes count together', async () => {
 test('far from the limit nobody waits for Redis, and all are counted; from half of it on everybody does', async () => {
   const prefix = `{t${randomUUID()}}`;
   const redis = connectProducer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log: silent });
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
   const [one, other] = [1, 2].map(() => createRateLimit({ redis, prefix, perMinute: 20, log: silent }));
   await one?.take('k1');
   // Commands are answered in order: who waits for Redis comes after the ping.
@@ -49,7 +49,7 @@ test('far from the limit nobody waits for Redis, and all are counted; from half 
 test('what was counted more than a second ago lets nobody pass', async () => {
   const prefix = `{t${randomUUID()}}`;
   const redis = connectProducer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log: silent });
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
   let clock = Date.now();
   const [one, other] = [1, 2].map(() =>
     createRateLimit({ redis, prefix, perMinute: 4, log: silent, now: () => clock }),
@@ -65,7 +65,7 @@ test('what was counted more than a second ago lets nobody pass', async () => {
 test('a key with a limit of its own has that one, in each process and far from it', async () => {
   const prefix = `{t${randomUUID()}}`;
   const redis = connectProducer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log: silent });
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
   const [one, other] = [1, 2].map(() => createRateLimit({ redis, prefix, perMinute: 2, log: silent }));
   expect(await one?.take('k1', 10)).toMatchObject({ allowed: true, limit: 10, remaining: 9 });
   for (let n = 0; n < 8; n += 1) await one?.take('k1', 10);

@@ -1,14 +1,12 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { afterEach, expect, jest, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import express from 'express';
 import { receiveJson } from './json-body.ts';
 import { Problem } from './problem.ts';
 import { serveApp, type ApiServer } from './server.ts';
 
 // Others may keep the machine busy.
-jest.setTimeout(60_000);
-
 let server: ApiServer | undefined;
 afterEach(async () => {
   await server?.close(0);

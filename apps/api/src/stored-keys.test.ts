@@ -1,6 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Redis } from 'ioredis';
 import {
@@ -12,6 +10,7 @@ import {
   type ApiKeys,
   type StoredApiKey,
 } from '@bunri/runtime';
+import { until } from '@bunri/testkit/until';
 import { identifyByKey, type Identify } from './auth.ts';
 import { createStoredKeys, knownForMs } from './stored-keys.ts';
 
@@ -41,7 +40,7 @@ afterEach(async () => {
 
 async function open(url: string): Promise<Redis> {
   const opened = connectProducer({ url, name: 'test', log });
-  await once(opened, 'ready');
+  await until(() => opened.status === 'ready');
   return opened;
 }
 
@@ -59,11 +58,10 @@ async function apiProcess({ most = 10_000, keys = apiKeys } = {}) {
   };
   const channel = createKeys(prefix).apiKeysChanged;
   const stored = createStoredKeys({ apiKeys: counted, subscriber, channel, log, now: () => clock, most });
-  const listening = await until(async () => {
+  await until(async () => {
     const [, count] = await redis.pubsub('NUMSUB', channel);
     return Number(count) === subscribers.length;
   });
-  expect(listening).toBe(true);
   const identify = identifyByKey([], stored, () => clock);
   return { stored, asks, identify, knows: async (key: string) => await knows(identify, key) };
 }
@@ -76,15 +74,6 @@ async function knows(identify: Identify, key: string): Promise<string> {
   }
 }
 
-async function until(holds: () => Promise<boolean>): Promise<boolean> {
-  const giveUp = AbortSignal.timeout(10_000);
-  while (!(await holds())) {
-    if (giveUp.aborted) return false;
-    await delay(10);
-  }
-  return true;
-}
-
 test('a key is looked up once in five seconds, has its own rate, and its last use is kept to the minute', async () => {
   const { presented, key } = await apiKeys.create({ ...given, ratePerMinute: 7 }, actor);
   const { asks, identify } = await apiProcess();
@@ -93,7 +82,7 @@ test('a key is looked up once in five seconds, has its own rate, and its last us
   await Promise.all([identify(headers), identify(headers)]);
   expect(asks).toHaveLength(1);
   const usedAt = async () => (await apiKeys.list())[0]?.last_used_at;
-  expect(await until(async () => (await usedAt()) !== null)).toBe(true);
+  await until(async () => (await usedAt()) !== null);
   const first = await usedAt();
   clock += knownForMs;
   await identify(headers);
@@ -101,7 +90,7 @@ test('a key is looked up once in five seconds, has its own rate, and its last us
   expect(await usedAt()).toBe(first);
   clock += 60_000;
   await identify(headers);
-  expect(await until(async () => (await usedAt()) !== first)).toBe(true);
+  await until(async () => (await usedAt()) !== first);
 });
 
 test('a key that is revoked is refused by every api process at once', async () => {
@@ -112,7 +101,7 @@ test('a key that is revoked is refused by every api process at once', async () =
   expect(told).toBe(2);
   // The clock of both stands still: what they knew would hold for five seconds more.
   for (const { knows: says } of processes) {
-    expect(await until(async () => (await says(presented)) === 'unauthorized')).toBe(true);
+    await until(async () => (await says(presented)) === 'unauthorized');
   }
 });
 
@@ -141,23 +130,23 @@ test('an answer from before a change is not kept', async () => {
   const asked = stored.find(key.id);
   await apiKeys.revoke(key.id, actor);
   // Once the change was heard, a second caller asks anew, and does not wait for the first answer.
-  expect(await until(async () => (await stored.find(key.id))?.revokedAt !== undefined)).toBe(true);
+  await until(async () => (await stored.find(key.id))?.revokedAt !== undefined);
   late.resolve(before);
   await asked;
   expect((await stored.find(key.id))?.revokedAt).toBeDefined();
-}, 20_000);
+});
 
 test('after a rotation both secrets are valid, and the old one only for the overlap', async () => {
   const old = await apiKeys.create(given, actor);
   const { knows: says } = await apiProcess();
   expect(await says(old.presented)).toBe('ann');
   const rotated = await apiKeys.rotate(old.key.id, { overlapMs: 3_000 }, actor);
-  expect(await until(async () => (await says(rotated.presented)) === 'ann')).toBe(true);
+  await until(async () => (await says(rotated.presented)) === 'ann');
   expect(await says(old.presented)).toBe('ann');
   clock += 3_000;
   expect(await says(old.presented)).toBe('unauthorized');
   expect(await says(rotated.presented)).toBe('ann');
-}, 20_000);
+});
 
 test('an expired key is told so, but only to who has its secret', async () => {
   const { presented, key } = await apiKeys.create({ ...given, lifeMs: 1_000 }, actor);
@@ -191,7 +180,7 @@ test('a key that is created after its id was asked for is known at once', async 
   expect(await stored.find(key.id)).toBeNull();
   await redis.hset(createKeys(prefix).apiKeys, key.id, text ?? '');
   await redis.publish(createKeys(prefix).apiKeysChanged, key.id);
-  expect(await until(async () => (await says(presented)) === 'ann')).toBe(true);
+  await until(async () => (await says(presented)) === 'ann');
 });
 
 test('while Redis is away a key that is known goes on for five seconds; then, and for any other, it is 503', async () => {

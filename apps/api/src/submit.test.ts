@@ -7,6 +7,7 @@ import {
   parseRecord,
   sha256,
   storeRequest,
+  type AcceptCarry,
   type RecordStore,
   type RequestRecord,
   type ResultCache,
@@ -32,14 +33,25 @@ const unknownPlace = async () => await Promise.resolve({ position: 0, completion
 const outage = new Error('the connection broke');
 
 /** A store whose acceptance ends as told. */
-function submitWith(store: { accept: RecordStore['accept']; get: () => Promise<RequestRecord | null> }) {
+function submitWith(
+  store: { accept: RecordStore['accept']; get: () => Promise<RequestRecord | null> },
+  carry: AcceptCarry = async () => await Promise.resolve(null),
+) {
   const queued: string[] = [];
+  const begins: unknown[] = [];
   const records = store as unknown as RecordStore;
   const submitted = submit(
     {
       records,
       reader: createRecordReader({ records, now: () => 0 }),
-      flows: { add: async ({ id }) => void queued.push(id), close: async () => undefined },
+      flows: {
+        add: async ({ id, from }) => {
+          queued.push(id);
+          begins.push(from);
+        },
+        along: () => carry,
+        close: async () => undefined,
+      },
       forecast: { ofTurn: unknownPlace, ofCounted: unknownPlace },
       storage: {} as Storage,
       cache: {} as ResultCache,
@@ -49,7 +61,7 @@ function submitWith(store: { accept: RecordStore['accept']; get: () => Promise<R
     },
     request,
   );
-  return { submitted, queued };
+  return { submitted, queued, begins };
 }
 
 const accepted = () => Promise.resolve(parseRecord({ request: JSON.stringify(request), status: 'queued', seq: '1' }));
@@ -72,16 +84,58 @@ test('where nobody can tell, the client is told so: a record may refer to its up
   await expect(submitWith({ accept: fail, get: fail }).submitted).rejects.toBeInstanceOf(AcceptanceUnknown);
 });
 
+test('a request whose flow went along with its acceptance is not queued again', async () => {
+  const { id } = request;
+  const accept: RecordStore['accept'] = async (_request, extra) => {
+    const carried = await extra?.flow?.(['record'], []);
+    return { outcome: 'accepted', id, turn: 0, before: [0, 0, 0, 0], queued: carried?.queued ?? false };
+  };
+  const alone = submitWith({ accept, get: accepted });
+  expect(await alone.submitted).toMatchObject({ record: { status: 'queued' } });
+  expect(alone.queued).toEqual([id]);
+  const taken = async () => await Promise.resolve({ record: [], queued: true });
+  const along = submitWith({ accept, get: accepted }, taken);
+  expect(await along.submitted).toMatchObject({ record: { status: 'queued' } });
+  expect(along.queued).toEqual([]);
+});
+
 test('a command that the connection repeated is no replay', async () => {
   const accept = async () =>
-    await Promise.resolve({ outcome: 'existing' as const, id: request.id, turn: 0, before: null });
+    await Promise.resolve({ outcome: 'existing' as const, id: request.id, turn: 0, before: null, queued: false });
   const { submitted, queued } = submitWith({ accept, get: accepted });
   expect(await submitted).toMatchObject({ replayed: false });
   expect(queued).toEqual([request.id]);
 });
 
+test('the photo of a request that was accepted, and cannot be read a moment later, stays', async () => {
+  const accept = async () =>
+    await Promise.resolve({ outcome: 'existing' as const, id: request.id, turn: 0, before: null, queued: true });
+  const get = async () => await Promise.reject(outage);
+  await expect(submitWith({ accept, get }).submitted).rejects.toBeInstanceOf(AcceptanceUnknown);
+  const kept = accepted();
+  const reads = [kept, Promise.reject(outage)];
+  const getOnce = async () => (await reads.shift()) ?? null;
+  const lost = submitWith({ accept: async () => await Promise.reject(outage), get: getOnce });
+  await expect(lost.submitted).rejects.toBeInstanceOf(AcceptanceUnknown);
+});
+
+test.each([
+  [
+    'repeated',
+    async () =>
+      await Promise.resolve({ outcome: 'existing', id: request.id, turn: 0, before: null, queued: false } as const),
+  ],
+  ['not heard of', async () => await Promise.reject(outage)],
+])('a request that went on while its acceptance was %s is told and queued as it is now', async (_how, accept) => {
+  const fields = { status: 'running', seq: '3', 'preprocess.status': 'completed', 'preprocess.output': '{}' };
+  const get = async () => await Promise.resolve(parseRecord({ request: JSON.stringify(request), ...fields }));
+  const { submitted, begins } = submitWith({ accept, get });
+  expect(await submitted).toMatchObject({ record: { status: 'running' }, replayed: false });
+  expect(begins).toEqual(['vision']);
+});
+
 test('where the first request of an idempotency key is erased in that moment, the client is told to send it again', async () => {
-  const existing = { outcome: 'existing' as const, id: newRequestId(), turn: 0, before: null };
+  const existing = { outcome: 'existing' as const, id: newRequestId(), turn: 0, before: null, queued: false };
   const get = async () => await Promise.resolve(null);
   const { submitted, queued } = submitWith({ accept: async () => await Promise.resolve(existing), get });
   await expect(submitted).rejects.toMatchObject({ code: 'service_unavailable', headers: { 'retry-after': '1' } });

@@ -1,6 +1,5 @@
 // The API over HTTP with a real Redis and a real bucket, for the tests of this folder.
 import { randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { stageOrder, stages, type FlowOrder, type UsualStage } from '@bunri/queue-contracts';
 import {
@@ -26,6 +25,7 @@ import {
 } from '@bunri/runtime';
 import { createBatchStore, type BatchStore } from '@bunri/batches';
 import { createWebhooks } from '@bunri/webhooks';
+import { until } from '@bunri/testkit/until';
 import { createAdmission } from './admission.ts';
 import { createApp } from './app.ts';
 import { identifyByKey } from './auth.ts';
@@ -82,7 +82,7 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
   const metrics = createMetrics({ app: 'api', processMetrics: false });
   const redis = connectProducer({ url, name: 'test', log });
   const subscriber = connectSubscriber({ url, name: 'test', log });
-  await Promise.all([once(redis, 'ready'), once(subscriber, 'ready')]);
+  await until(() => redis.status === 'ready' && subscriber.status === 'ready');
   const storage = createStorage({
     bucket: `t-${randomUUID()}`,
     region: env['S3_REGION'] ?? 'us-east-1',
@@ -128,6 +128,18 @@ export async function startTestApi(options: TestApiOptions = {}): Promise<TestAp
       queued.push(request.id);
       orders.push(request);
       await addFlow(request);
+    },
+    along: (order) => {
+      const carry = flows.along(order);
+      return async (keys, args) => {
+        // Where a test says how flows are added, they go by themselves.
+        const carried = options.addFlow ? null : await carry(keys, args);
+        if (carried?.queued) {
+          queued.push(order.id);
+          orders.push(order);
+        }
+        return carried;
+      };
     },
     close: async () => undefined,
   };

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
@@ -9,6 +10,7 @@ import {
   jpegWithExifOrientationAndGps,
   svgFile,
   textNamedJpg,
+  until,
 } from '@bunri/testkit';
 import { TransientError } from '@bunri/runtime';
 import { createByteBudget } from './byte-budget.ts';
@@ -25,7 +27,7 @@ beforeAll(async () => {
   photo = await drawSamplePhoto();
 });
 afterEach(async () => {
-  await expectSoon(() => api.photoBudget.takenBytes === 0);
+  await until(() => api.photoBudget.takenBytes === 0);
 });
 afterAll(async () => {
   await api.close();
@@ -154,6 +156,29 @@ test('while the bucket takes nothing, no more than one part of a photo is read f
   client.destroy();
 });
 
+test('a client that reads no answer before it has sent all gets its refusal, on a connection that can be used again', async () => {
+  const { hostname, port } = new URL(api.url);
+  const socket = connect(Number(port), hostname);
+  const told: string[] = [];
+  socket.setEncoding('utf8').on('data', (text: string) => told.push(text));
+  socket.pause();
+  // Its first bytes tell that it is no picture.
+  const body = Buffer.concat([Buffer.from(formHead), Buffer.alloc(8_000_000), Buffer.from(`\r\n--${boundary}--\r\n`)]);
+  const headers = { ...bearer('ann'), host: hostname, 'content-type': `multipart/form-data; boundary=${boundary}` };
+  const lines = Object.entries({ ...headers, 'content-length': body.byteLength }).map(([name, is]) => `${name}: ${is}`);
+  socket.write(`POST /v1/classifications HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.write(body, () => resolve());
+  });
+  socket.resume();
+  await until(() => told.join('').includes('image_type_unsupported'));
+  expect(told.join('')).toMatch(/^HTTP\/1.1 415 /);
+  socket.write(`GET /healthz HTTP/1.1\r\nhost: ${hostname}\r\n\r\n`);
+  await until(() => told.join('').includes('HTTP/1.1 200 '));
+  socket.destroy();
+});
+
 test('a client that goes away in the middle leaves no object and no record', async () => {
   const before = await api.objects();
   const accepted = await api.redis.zcard(api.records.keys.owner('bob'));
@@ -162,7 +187,7 @@ test('a client that goes away in the middle leaves no object and no record', asy
   const closed = new Promise((resolve) => request.once('close', resolve));
   setImmediate(() => request.destroy());
   await closed;
-  await expectSoon(async () => {
+  await until(async () => {
     const log = await api.metrics.registry.getSingleMetricAsString('bunri_http_request_duration_seconds');
     return log.includes('method="POST",route="/v1/classifications",status="400"');
   });
@@ -175,7 +200,7 @@ test('a photo that does not fit into memory with those on their way is refused b
   const headers = { 'content-length': String(2 ** 20) };
   const first = openForm('ann', { of: small, headers });
   first.write(jpegOf(1_000));
-  await expectSoon(() => small.photoBudget.takenBytes > 0);
+  await until(() => small.photoBudget.takenBytes > 0);
   const second = openForm('bob', { of: small, headers });
   second.write(jpegOf(1_000));
   const answer = await new Promise<IncomingMessage>((resolve) => second.once('response', resolve));
@@ -190,7 +215,7 @@ test('a photo that does not fit into memory with those on their way is refused b
   expect(small.photoBudget.takenBytes).toBe(2 ** 20);
   second.destroy();
   first.destroy();
-  await expectSoon(() => small.photoBudget.takenBytes === 0);
+  await until(() => small.photoBudget.takenBytes === 0);
   const fits = await small.fetch('/v1/classifications', { method: 'POST', body: form(photo) });
   expect(fits.status).toBe(202);
   expect(small.photoBudget.takenBytes).toBe(0);
@@ -214,12 +239,12 @@ test('a client that goes away while its photo is stored is not accepted, and its
   await begun.promise;
   expect(slow.photoBudget.takenBytes).toBeGreaterThan(0);
   request.destroy();
-  await expectSoon(async () => {
+  await until(async () => {
     const log = await slow.metrics.registry.getSingleMetricAsString('bunri_http_request_duration_seconds');
     return log.includes('method="POST",route="/v1/classifications"');
   });
   goOn.resolve();
-  await expectSoon(async () => stored && (await slow.objects()).length === 0);
+  await until(async () => stored && (await slow.objects()).length === 0);
   expect(slow.queued).toEqual([]);
   expect(await slow.redis.exists(slow.records.keys.owner('ann'))).toBe(0);
   expect(slow.photoBudget.takenBytes).toBe(0);
@@ -241,12 +266,4 @@ function openForm(key: string, { of = api, headers = {} }: { of?: TestApi; heade
   request.on('error', () => undefined);
   request.write(formHead);
   return request;
-}
-
-async function expectSoon(holds: () => Promise<boolean> | boolean): Promise<void> {
-  const giveUpAt = Date.now() + 5_000;
-  while (!(await holds())) {
-    if (Date.now() > giveUpAt) throw new Error('it did not come to hold within 5 s');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }

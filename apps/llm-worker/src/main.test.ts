@@ -26,11 +26,11 @@ test('the worker becomes ready once Redis and its queue are, and stops when it i
   } finally {
     await worker.stop('SIGKILL');
   }
-}, 30_000);
+});
 
 test('a model without a price is told at the start, before any call is paid', async () => {
   const given = { ...env, PORT: '0', LLM_MODEL: 'gpt-unheard-of' };
   const worker = await startProcess({ name: 'llm-worker', args: [main], env: given });
   expect(await worker.exited).toEqual({ code: 1, signal: null });
   expect(worker.output()).toContain('gpt-unheard-of');
-}, 30_000);
+});

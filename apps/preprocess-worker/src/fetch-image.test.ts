@@ -22,7 +22,7 @@ async function serve(listener: RequestListener): Promise<string> {
 /** Reaches the test's own server at 127.0.0.1, and no other address that is not public. */
 function fetcher(options: Partial<ImageFetcherOptions> = {}) {
   const policy = { allowHttp: true, ports: 'any', allowAddresses: ['127.0.0.1'] } as const;
-  return createImageFetcher({ maxBytes: 1000, timeoutMs: 5_000, ...policy, ...options });
+  return createImageFetcher({ maxBytes: 1000, timeoutMs: 60_000, ...policy, ...options });
 }
 
 const { signal } = new AbortController();

@@ -34,7 +34,7 @@ const cache = createResultCache({ redis, prefix: `{${newRequestId()}}` });
 const normalise = createNormaliser({ decodeMemoryBytes: 256 * 2 ** 20 });
 const fetchImage = createImageFetcher({
   maxBytes: 100_000,
-  timeoutMs: 5_000,
+  timeoutMs: 60_000,
   allowHttp: true,
   ports: 'any',
   allowAddresses: ['127.0.0.1'],

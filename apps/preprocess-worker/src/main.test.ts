@@ -114,4 +114,4 @@ test('the worker takes its stage of a flow, tells on its port how it went, and s
     await closeRedis(subscriber);
     await closeRedis(redis);
   }
-}, 30_000);
+});

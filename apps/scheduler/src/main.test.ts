@@ -66,4 +66,4 @@ test('the scheduler sets its schedules up, runs what is due, shows the queues an
     await watch?.close();
     await maintenance?.close();
   }
-}, 30_000);
+});

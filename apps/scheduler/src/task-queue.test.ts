@@ -63,7 +63,7 @@ test('two schedulers run each tick once, and never two at a time', async () => {
   expect(ticks.filter((at) => at % 1_000 !== 0)).toEqual([]);
   expect(new Set(ticks).size).toBe(ticks.length);
   expect(mostRunning).toBe(1);
-}, 15_000);
+});
 
 test('after Redis came back empty, the schedules are there again and ticks go on', async () => {
   let ticked = Promise.withResolvers<void>();
@@ -81,7 +81,7 @@ test('after Redis came back empty, the schedules are there again and ticks go on
   const queue = new Queue('watch', { connection: redis, prefix });
   expect((await queue.getJobSchedulers()).map(({ key }) => key)).toEqual(['tick']);
   await queue.close();
-}, 15_000);
+});
 
 test('a tick that came due while no scheduler was there is run once by the next one', async () => {
   const first = await startScheduler({ tick: async () => await Promise.resolve({}) }, yearly);

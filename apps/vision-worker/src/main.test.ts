@@ -54,14 +54,14 @@ test('the worker becomes ready once Redis, the bucket and its queue are, and sto
   } finally {
     await worker.stop('SIGKILL');
   }
-}, 30_000);
+});
 
 test('a model without a price is told at the start, before any call is paid', async () => {
   const env = { ...(await environment()), PORT: '0', VISION_MODEL: 'gpt-unheard-of' };
   const worker = await startProcess({ name: 'vision-worker', args: [main], env });
   expect(await worker.exited).toEqual({ code: 1, signal: null });
   expect(worker.output()).toContain('gpt-unheard-of');
-}, 30_000);
+});
 
 test('the same app serves the queue of the local model, under its own name and with slots for a batch', async () => {
   const port = await freePort();
@@ -88,7 +88,7 @@ test('the same app serves the queue of the local model, under its own name and w
   } finally {
     await worker.stop('SIGKILL');
   }
-}, 30_000);
+});
 
 test('with the local model the worker starts without a key of any model API, holds nothing yet, and stops cleanly', async () => {
   const port = await freePort();
@@ -116,4 +116,4 @@ test('with the local model the worker starts without a key of any model API, hol
     await worker.stop('SIGKILL');
     await rm(dir, { recursive: true });
   }
-}, 30_000);
+});

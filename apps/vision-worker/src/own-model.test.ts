@@ -64,7 +64,7 @@ test("a classifier of one's own answers as a part of the chain, under its own na
     await engine.unload();
     rmSync(folder, { recursive: true });
   }
-}, 60_000);
+});
 
 test('a model that is not there is told at the start', () => {
   expect(() => openVisionModel({ path: '/nowhere/x.onnx', metrics, log })).toThrow(/LOCAL_MODEL_PATH.*x\.onnx/);

@@ -16,6 +16,7 @@ import {
   serveStage,
   stageOutput,
 } from '@bunri/runtime';
+import { watchMachine } from '@bunri/testkit/machine-watch';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
 const closers: (() => Promise<unknown>)[] = [];
@@ -37,10 +38,12 @@ const output: StageOutput<'vision'> = {
   usage: { input_tokens: 0, output_tokens: 0, cost_usd: 0 },
 };
 
-/** Three seconds in the suite; `BUNRI_INFERENCE_SECONDS=30` for those of a large model. */
-const inferenceMs = Number(process.env['BUNRI_INFERENCE_SECONDS'] ?? 3) * 1_000;
+/** Eight seconds in the suite; `BUNRI_INFERENCE_SECONDS=30` for those of a large model. */
+const inferenceMs = Number(process.env['BUNRI_INFERENCE_SECONDS'] ?? 8) * 1_000;
+/** A machine that stands still for a second or two loses no lock of this length. */
+const lockMs = inferenceMs / 2;
 
-test(`while a model computes for ${inferenceMs / 1_000} s (BUNRI_INFERENCE_SECONDS) its job keeps its lock of one, and the probes answer at once`, async () => {
+test(`while a model computes for ${inferenceMs / 1_000} s (BUNRI_INFERENCE_SECONDS) its job keeps its lock of half as long, and the probes answer at once`, async () => {
   const prefix = `{t${randomUUID()}}`;
   const metrics = createMetrics({ app: 'test', processMetrics: false });
   const redis = connectConsumer({ url: process.env['REDIS_URL'] ?? '', name: 'test', log });
@@ -55,7 +58,7 @@ test(`while a model computes for ${inferenceMs / 1_000} s (BUNRI_INFERENCE_SECON
     model: 'spinning',
     module,
     maxOldSpaceMb: 32,
-    timeoutMs: inferenceMs + 20_000,
+    timeoutMs: inferenceMs + 120_000,
     metrics,
     log,
   });
@@ -82,7 +85,7 @@ test(`while a model computes for ${inferenceMs / 1_000} s (BUNRI_INFERENCE_SECON
     graceMs: 5_000,
     log,
     metrics,
-    lock: { durationMs: 1_000, stalledCheckMs: 250 },
+    lock: { durationMs: lockMs, stalledCheckMs: lockMs / 4 },
   });
   closers.push(async () => await life.stop('test'));
   const probes = await serveProbes({ port: 0, registry: metrics.registry, checks: { worker: () => server.running() } });
@@ -96,26 +99,28 @@ test(`while a model computes for ${inferenceMs / 1_000} s (BUNRI_INFERENCE_SECON
     source: { kind: 'upload', key: 'uploads/x', sha256: 'b'.repeat(64), sizeBytes: 10 },
     priority: 'interactive',
     createdAt: Date.now(),
-    deadlineAt: Date.now() + inferenceMs + 60_000,
+    deadlineAt: Date.now() + inferenceMs + 180_000,
   };
   const { turn } = await records.accept(request, { outputs: { preprocess } });
   await flows.add({ ...request, turn, from: 'vision' });
 
+  const machine = await watchMachine();
   const waits: number[] = [];
   const seen = async () => {
     const record = await records.get(request.id);
     return record && stageOutput(record, 'vision');
   };
   while (!(await seen())) {
-    const askedAt = performance.now();
+    const askedAt = Date.now();
     const answers = await Promise.all(
       ['healthz', 'readyz'].map(async (path) => (await fetch(`http://127.0.0.1:${probes.port}/${path}`)).status),
     );
     expect(answers).toEqual([200, 200]);
-    waits.push(performance.now() - askedAt);
+    waits.push(await machine.ranMs(askedAt, Date.now()));
   }
   expect(await seen()).toEqual(output);
   expect(runs).toBe(1);
   expect(waits.length).toBeGreaterThan(10);
   expect(Math.max(...waits)).toBeLessThan(1_000);
-}, 180_000);
+  await machine.stop();
+});

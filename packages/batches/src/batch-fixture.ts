@@ -1,6 +1,5 @@
 // Batches in a real Redis and a real bucket, with workers that are played, for the tests of this folder.
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import type { Redis } from 'ioredis';
 import { failure, type Batch, type FailureCode } from '@bunri/queue-contracts';
 import {
@@ -12,6 +11,7 @@ import {
   type RecordStore,
   type Storage,
 } from '@bunri/runtime';
+import { until } from '@bunri/testkit/until';
 import { chunkOf, rowsPerChunk } from './batch-keys.ts';
 import { toBatch } from './batch-state.ts';
 import { createBatchStore, newBatchId, type BatchStore, type FlightLimits } from './batch-store.ts';
@@ -65,7 +65,7 @@ export async function openBatchRig(limits: FlightLimits = { ofBatch: 200, ofAll:
   const prefix = `{t${randomUUID()}}`;
   const log = createLogger({ app: 'batches', level: 'error', silent: true });
   const redis = connectProducer({ url: env['REDIS_URL'] ?? '', name: 'test', log });
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
   const storage = createStorage({
     bucket: `t-${randomUUID()}`,
     region: env['S3_REGION'] ?? 'us-east-1',

@@ -1,8 +1,6 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { openBatchRig, type BatchRig } from './batch-fixture.ts';
 import { createFeeder } from './feeder.ts';
-
-jest.setTimeout(60_000);
 
 let rig: BatchRig;
 beforeEach(async () => {

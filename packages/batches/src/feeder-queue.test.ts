@@ -1,13 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { closeRedis, connectConsumer, createLogger, createMetrics, type Metrics } from '@bunri/runtime';
 import { startProcess } from '@bunri/testkit';
 import { openBatchRig, type BatchRig } from './batch-fixture.ts';
 import { createFeeder } from './feeder.ts';
 import { serveBatches, type FeederQueue } from './feeder-queue.ts';
-
-jest.setTimeout(60_000);
 
 const url = process.env['REDIS_URL'] ?? '';
 const lockMs = 1_000;

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { BatchLine } from '@bunri/queue-contracts';
 import type { Metrics } from '@bunri/runtime';
 import { openBatchRig, rowCostUsd, type BatchRig } from './batch-fixture.ts';
@@ -6,8 +6,6 @@ import type { BatchStore } from './batch-store.ts';
 import { createFeeder } from './feeder.ts';
 import type { FeederDeps } from './feeder-deps.ts';
 import { readResults } from './read-results.ts';
-
-jest.setTimeout(60_000);
 
 let rig: BatchRig;
 beforeEach(async () => {

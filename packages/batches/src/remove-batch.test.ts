@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { BatchLine } from '@bunri/queue-contracts';
 import { openBatchRig, type BatchRig } from './batch-fixture.ts';
 import { batchObjects } from './batch-keys.ts';
@@ -8,8 +8,6 @@ import type { FeederDeps } from './feeder-deps.ts';
 import { putResults } from './chunks.ts';
 import { readResults } from './read-results.ts';
 import { redactRow } from './redact-row.ts';
-
-jest.setTimeout(60_000);
 
 let rig: BatchRig;
 beforeEach(async () => {

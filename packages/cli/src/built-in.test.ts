@@ -14,7 +14,7 @@ test('a remote model without a key is told by the name of the setting, and no pr
   const env = { PATH, REDIS_SERVER_BIN, VISION_MODEL: 'gpt-5' };
   await expect(startSystem({ env, withoutKey: 'built-in' })).rejects.toThrow(/OPENAI_API_KEY: is required/);
   expect(process.getActiveResourcesInfo().filter((resource) => resource === 'ProcessWrap')).toEqual([]);
-}, 60_000);
+});
 
 test('without any key a photo is really looked at, and the guidance says that no language model was asked', async () => {
   const { PATH, REDIS_SERVER_BIN } = process.env;
@@ -23,7 +23,10 @@ test('without any key a photo is really looked at, and the guidance says that no
   system = await startSystem({ env: { PATH, REDIS_SERVER_BIN, ...empty }, withoutKey: 'built-in' });
   expect([system.simulator, system.modelApiUrl]).toEqual([undefined, undefined]);
   const client = createClient({ baseUrl: system.apiUrl });
-  const asked = await client.submit(await drawSamplePhoto(), { question: 'How do I throw this away?', locale: 'en' });
+  const asked = await client.submit(await drawSamplePhoto(), {
+    question: 'How do I throw this away?',
+    locale: 'en',
+  });
   const resource = resourceSchema.parse(await client.wait(asked.resource.id));
   expect(resource).toMatchObject({ status: 'completed', error: null });
   expect(resource.classification?.engine.provider).toBe('local');
@@ -33,4 +36,4 @@ test('without any key a photo is really looked at, and the guidance says that no
   expect(resource.stages.map(({ degraded }) => degraded)).toEqual([null, null, null, null]);
   expect(resource.stages.find(({ name }) => name === 'llm')?.engine?.provider).toBe('rules');
   expect(resource.usage.vision?.cost_usd).toBe(0);
-}, 60_000);
+});

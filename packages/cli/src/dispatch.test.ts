@@ -86,7 +86,7 @@ test('as a process it ends by itself with its exit code, and a watch ends with C
   });
   await twice.promise;
   expect(await watching.stop('SIGINT')).toEqual({ code: 0, signal: null });
-}, 120_000);
+});
 
 test('a second signal ends what does not stop by itself', async () => {
   const silent = createServer();
@@ -104,7 +104,7 @@ test('a second signal ends what does not stop by itself', async () => {
   clearInterval(again);
   socket.destroy();
   silent.close();
-}, 60_000);
+});
 
 test('the nearest word is meant only where it is near', () => {
   expect(nearest('retyr', ['retry', 'replay'])).toBe('retry');

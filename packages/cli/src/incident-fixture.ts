@@ -1,4 +1,5 @@
 // The whole system as processes with the simulator, and what the tests of incidents watch it by.
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
@@ -16,6 +17,7 @@ interface SentEvent {
 interface Submission {
   /** Default: a small one, the same each time; the question tells requests apart. */
   readonly photo?: Uint8Array;
+  /** Default: that of the api. */
   readonly deadlineS?: number;
   readonly headers?: Record<string, string>;
   /** Of another api process. */
@@ -122,23 +124,34 @@ function createClient(apiUrl: string, defaultPhoto: Uint8Array): Client {
     body.set('locale', 'en');
     if (deadlineS !== undefined) body.set('deadline', String(deadlineS));
     body.set('image', new Blob([Uint8Array.from(photo)]), 'photo.jpg');
+    // One that is repeated is the same request.
+    const keyed = { 'idempotency-key': randomUUID(), ...headers };
     const url = `${submission.apiUrl ?? apiUrl}${path}`;
-    return await fetch(url, { method: 'POST', body, headers, ...(signal ? { signal } : {}) });
+    return await patientFetch(url, { method: 'POST', body, headers: keyed, ...(signal ? { signal } : {}) });
   }
 
   return {
     post,
     submit: async (question, submission) => resourceSchema.parse(await jsonOf(await post(question, submission))).id,
-    read: async (id) => resourceSchema.parse(await jsonOf(await fetch(`${apiUrl}${path}/${id}`))),
+    read: async (id) => resourceSchema.parse(await jsonOf(await patientFetch(`${apiUrl}${path}/${id}`))),
     async cancel(id) {
-      await jsonOf(await fetch(`${apiUrl}${path}/${id}/cancel`, { method: 'POST' }));
+      await jsonOf(await patientFetch(`${apiUrl}${path}/${id}/cancel`, { method: 'POST' }));
     },
     async follow(id, onEvent = () => undefined, signal) {
-      const answer = await fetch(`${apiUrl}${path}/${id}/events`, signal ? { signal } : {});
+      const answer = await patientFetch(`${apiUrl}${path}/${id}/events`, signal ? { signal } : {});
       if (!answer.ok || !answer.body) throw new Error(`no events: ${answer.status} ${await answer.text()}`);
       return await readEvents(answer.body, onEvent);
     },
   };
+}
+
+/** Repeats what is answered by 503, as a client does: on a machine that stands still for a second Redis cannot be reached. */
+async function patientFetch(url: string, init: RequestInit = {}): Promise<Response> {
+  for (;;) {
+    const answer = await fetch(url, init);
+    if (answer.status !== 503) return answer;
+    await delay(200);
+  }
 }
 
 async function jsonOf(answer: Response): Promise<unknown> {
@@ -165,15 +178,6 @@ export async function probeTimeoutMs(probe: 'livenessProbe' | 'readinessProbe'):
   const template = await readFile(new URL('../../../helm/bunri/templates/_pod.tpl', import.meta.url), 'utf8');
   const block = template.slice(template.indexOf(`${probe}:`));
   return Number(/timeoutSeconds: (\d+)/.exec(block)?.[1]) * 1000;
-}
-
-/** Resolves once the condition holds. @throws after 20 s. */
-export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  const giveUp = AbortSignal.timeout(20_000);
-  while (!(await condition())) {
-    giveUp.throwIfAborted();
-    await delay(20);
-  }
 }
 
 export async function times<T>(count: number, make: (index: number) => Promise<T>): Promise<T[]> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { createClient, ProblemError, type ClassificationEvent, type Client } from '@bunri/client';
 import { resourceSchema, stageOrder, type Resource } from '@bunri/queue-contracts';
 import {
@@ -21,8 +21,6 @@ import {
 import { curlsOfReadme } from './readme-curls.ts';
 import { appNames, startSystem, type AppName, type BunriSystem } from './system.ts';
 import { traceTests } from './trace-tests.ts';
-
-jest.setTimeout(120_000);
 
 let system: BunriSystem;
 let client: Client;
@@ -141,7 +139,11 @@ test('what a person says that the thing is goes on from rag, once, and their fee
 /** Of a photo that the model of the API and the local one look at. */
 async function submitToBoth(question: string): Promise<Resource> {
   const { photo } = await nextPhoto();
-  const { resource } = await client.submit(photo, { question, locale: 'en', models: ['gpt-5', 'local'] });
+  const { resource } = await client.submit(photo, {
+    question,
+    locale: 'en',
+    models: ['gpt-5', 'local'],
+  });
   return resourceSchema.parse(await client.wait(resource.id));
 }
 
@@ -247,7 +249,13 @@ test('every app stops cleanly under load, nothing is lost and no attempt is spen
   }
   await Promise.all(load);
   expect(ended.map(({ status, error }) => error ?? status)).toEqual(ended.map(() => 'completed'));
-  expect(ended.flatMap(({ stages }) => stages.map(({ attempts }) => attempts)).every((n) => n <= 1)).toBe(true);
+  const written = Object.values(lines).flat();
+  const again = ended.flatMap(({ id, stages }) =>
+    stages.flatMap(({ name, attempts }) =>
+      attempts > 1 ? [`${name}: ${attempts}`, ...written.filter((line) => line.includes(id))] : [],
+    ),
+  );
+  expect(again).toEqual([]);
 });
 
 test('no app logs the question', () => {

@@ -142,7 +142,7 @@ test('a signal ends a call that hangs and one that waits for its next try, in br
 });
 
 test('a try that hangs is given up and repeated', async () => {
-  const { client, seen } = await apiThat([() => undefined, says(200, ended)], { tryTimeoutMs: 200 });
+  const { client, seen } = await apiThat([() => undefined, says(200, ended)], { tryTimeoutMs: 2_000 });
   expect(await client.get(id)).toEqual(ended);
   expect(seen).toHaveLength(2);
 });

@@ -44,7 +44,7 @@ withPromtool('the rules', () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  }, 60_000);
+  });
 });
 
 test('no two alerts have the same name', () => {

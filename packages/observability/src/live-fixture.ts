@@ -4,7 +4,7 @@ import { Queue } from 'bullmq';
 import { startSystem, type BunriSystem } from '@bunri/cli/system';
 import { isTerminal, type Resource } from '@bunri/queue-contracts';
 import { closeRedis, connectConsumer, createLogger } from '@bunri/runtime';
-import { drawSamplePhoto, truncatedJpeg } from '@bunri/testkit';
+import { drawSamplePhoto, truncatedJpeg, patienceMs } from '@bunri/testkit';
 
 export interface LiveSystem {
   readonly system: BunriSystem;
@@ -25,7 +25,7 @@ async function submit(apiUrl: string, photo: Uint8Array, question: string): Prom
 }
 
 async function ended(apiUrl: string, { id }: Resource): Promise<Resource> {
-  const giveUp = AbortSignal.timeout(30_000);
+  const giveUp = AbortSignal.timeout(patienceMs);
   for (;;) {
     const resource = (await (await fetch(`${apiUrl}/v1/classifications/${id}`)).json()) as Resource;
     if (isTerminal(resource.status)) return resource;
@@ -48,7 +48,7 @@ async function lookNow({ redis, probes }: BunriSystem): Promise<void> {
     const due = await watch.getDelayed();
     const tasks = due.map(({ name }) => name);
     for (const job of due) await job.promote();
-    const giveUp = AbortSignal.timeout(30_000);
+    const giveUp = AbortSignal.timeout(patienceMs);
     const shown = async () => await (await fetch(`${probes.get('scheduler')}/metrics`)).text();
     const hasRun = (page: string) => (task: string) =>
       new RegExp(`^bunri_schedule_runs_total\\{task="${task}",outcome="completed".*\\} [1-9]`, 'm').test(page);

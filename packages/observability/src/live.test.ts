@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { stageNames, stages } from '@bunri/queue-contracts';
-import { findPrometheus } from '@bunri/testkit';
+import { findPrometheus, patienceMs } from '@bunri/testkit';
 import { alertGroups } from './alerts.ts';
 import { dashboards } from './dashboards.ts';
 import { stageDashboard } from './dashboards/stage.ts';
@@ -10,8 +10,6 @@ import { readExposed, type ExposedMetrics } from './exposed-metrics.ts';
 import { startLiveSystem, type LiveSystem } from './live-fixture.ts';
 import { startPrometheus, type PrometheusServer } from './prometheus-server.ts';
 import { readQuery } from './promql.ts';
-
-jest.setTimeout(120_000);
 
 const files = new URL('../../../helm/bunri/files/', import.meta.url);
 const ruleFiles = alertGroups.map(({ name }) => fileURLToPath(new URL(`alerts/${name}.yaml`, files)));
@@ -64,7 +62,7 @@ afterAll(async () => {
 /** Resolves once every app has been scraped so often from now on; of one scrape the page may be older than the call. */
 async function scraped(times = 2): Promise<void> {
   if (!prometheus) return;
-  const giveUp = AbortSignal.timeout(60_000);
+  const giveUp = AbortSignal.timeout(patienceMs);
   const counts = async () => {
     const up = (await prometheus?.queryRange('sum_over_time(up[5m])')) ?? [];
     return new Map(up.map(({ metric, values }) => [metric['instance'], Number(values.at(-1)?.[1] ?? 0)]));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
-import { freePort, killWithParent } from '@bunri/testkit';
+import { freePort, killWithParent, patienceMs } from '@bunri/testkit';
 
 export interface Sample {
   readonly metric: Readonly<Record<string, string>>;
@@ -108,7 +108,7 @@ export async function startPrometheus(options: {
     },
   };
   const isReady = async () => (await fetch(`${url}/-/ready`).catch(() => null))?.ok === true;
-  const giveUp = AbortSignal.timeout(30_000);
+  const giveUp = AbortSignal.timeout(patienceMs);
   while (!(await isReady())) {
     if (child.exitCode === null && !giveUp.aborted) {
       await delay(50);

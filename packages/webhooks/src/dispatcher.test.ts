@@ -2,10 +2,11 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { failure, webhookQueue } from '@bunri/queue-contracts';
+import { until } from '@bunri/testkit/until';
 import { startProcess } from '@bunri/testkit';
 import { createDispatcher } from './dispatcher.ts';
 import type { WebhookJob } from './events.ts';
-import { endedRequest, log, startReceiver, startWorld, until, type Answer, type World } from './test-receiver.ts';
+import { endedRequest, log, startReceiver, startWorld, type Answer, type World } from './test-receiver.ts';
 
 let world: World;
 const open: { close(): Promise<void> }[] = [];
@@ -125,12 +126,12 @@ describe('nothing is lost and nothing is told under two ids when the process die
     });
     await until(() => received.length === 1);
     await child.stop('SIGKILL');
-    await world.serve({ lock: { durationMs: 1_000, stalledCheckMs: 200 } });
+    await world.serve({ lock: { durationMs: 5_000, stalledCheckMs: 200 } });
     await until(() => received.length === 2);
     const ids = received.map(({ headers }) => headers['webhook-id']);
     expect(ids[0]).toBe(ids[1]);
     await until(async () => (await statusOf(ids[0] ?? '')) === 'delivered');
-  }, 60_000);
+  });
 
   test('an event of a kind that is not known stays, and holds up no other', async () => {
     const { url, received } = await receiver();

@@ -2,8 +2,9 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Queue } from 'bullmq';
 import { Webhook } from 'standardwebhooks';
 import { failure, webhookQueue } from '@bunri/queue-contracts';
+import { until } from '@bunri/testkit/until';
 import { eventId } from './events.ts';
-import { endedRequest, log, startReceiver, startWorld, until, type Answer, type World } from './test-receiver.ts';
+import { endedRequest, log, startReceiver, startWorld, type Answer, type World } from './test-receiver.ts';
 
 let world: World;
 const open: { close(): Promise<void> }[] = [];

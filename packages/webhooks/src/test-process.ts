@@ -17,5 +17,5 @@ await serveWebhooks({
   metrics: createMetrics({ app: 'test', processMetrics: false }),
   log,
   now: Date.now,
-  lock: { durationMs: 1_000, stalledCheckMs: 200 },
+  lock: { durationMs: 5_000, stalledCheckMs: 200 },
 });

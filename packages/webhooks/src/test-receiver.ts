@@ -2,7 +2,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import {
   createLogger,
@@ -130,13 +129,4 @@ export async function endedRequest(
   });
   if (end) await records.cancel(id);
   return id;
-}
-
-/** Waits until this holds. @throws after 15 s */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + 15_000;
-  while (!(await holds())) {
-    if (Date.now() > giveUpAt) throw new Error('this never came to be');
-    await delay(10);
-  }
 }

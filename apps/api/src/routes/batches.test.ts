@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { batchDeletionSchema, type Batch, type BatchCheck, type BatchLine } from '@bunri/queue-contracts';
 import { writeZip } from '@bunri/batches/zip-fixture';
 import { drawSamplePhoto } from '@bunri/testkit';
@@ -6,8 +6,6 @@ import { createBatchFeeder } from '../batch-feeder.ts';
 import { sampleOutputs } from '../sample-outputs.ts';
 import { runStages, startTestApi, type TestApi } from '../test-api.ts';
 import type { ProblemDocument } from '../problem.ts';
-
-jest.setTimeout(60_000);
 
 let api: TestApi;
 const outputs = sampleOutputs();

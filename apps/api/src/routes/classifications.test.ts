@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Resource } from '@bunri/queue-contracts';
-import { drawSamplePhoto } from '@bunri/testkit';
+import { drawSamplePhoto, until } from '@bunri/testkit';
 import { form, runStages, startTestApi, type TestApi } from '../test-api.ts';
 import { sampleOutputs } from '../sample-outputs.ts';
 import { standingSchema } from '../submitted-answer.ts';
@@ -276,14 +276,6 @@ test('incident: reading another owner’s result', async () => {
   expect((await read(open.id)).status).toBe('queued');
   expect((await read(done.id)).status).toBe('completed');
 });
-
-async function until(holds: () => boolean): Promise<void> {
-  const giveUpAt = Date.now() + 5_000;
-  while (!holds()) {
-    if (Date.now() > giveUpAt) throw new Error('it did not come to hold within 5 s');
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 test('while Redis has no room, a new request is refused before its upload is taken, and reading goes on', async () => {
   const full = await startTestApi({ memory: { hasRoom: async () => await Promise.resolve(false) } });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { failure, type Resource } from '@bunri/queue-contracts';
 import { createArchiver, createImageReferences, newRequestId, objectKeys, sha256 } from '@bunri/runtime';
 import { drawSamplePhoto } from '@bunri/testkit';
@@ -7,8 +7,6 @@ import { sampleOutputs } from '../sample-outputs.ts';
 import { form, runStages, startTestApi, type TestApi } from '../test-api.ts';
 
 // Others may keep the machine busy.
-jest.setTimeout(60_000);
-
 const path = '/v1/classifications';
 const json = { 'content-type': 'application/json' };
 let api: TestApi;

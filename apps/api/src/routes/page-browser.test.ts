@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { failure } from '@bunri/queue-contracts';
 import { drawSamplePhoto, jpegWithExifOrientationAndGps } from '@bunri/testkit';
@@ -7,7 +7,6 @@ import { played, startPlayedApi } from '../browser-fixture.ts';
 import type { PlayedApi, Watched } from '../browser-fixture.ts';
 
 /** Installing a browser where there is none takes a while, and so does a busy machine. */
-jest.setTimeout(120_000);
 const key = 'ann.secret-of-ann';
 const { pet, other, plain, asking, hedged, markupInText } = played;
 

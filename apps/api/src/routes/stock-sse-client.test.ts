@@ -1,7 +1,7 @@
 import { EventSource } from 'eventsource';
 import { expect, test } from '@jest/globals';
 import { eventTypes } from '@bunri/queue-contracts';
-import { drawSamplePhoto, startTcpProxy } from '@bunri/testkit';
+import { drawSamplePhoto, startTcpProxy, until } from '@bunri/testkit';
 import { sampleOutputs } from '../sample-outputs.ts';
 import { form, startTestApi } from '../test-api.ts';
 import { bearer } from '../test-keys.ts';
@@ -54,8 +54,4 @@ test('a stock SSE client whose connection breaks again and again hears every eve
     await proxy.stop();
     await api.close();
   }
-}, 60_000);
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 10));
-}
+});

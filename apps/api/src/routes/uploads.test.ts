@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Resource } from '@bunri/queue-contracts';
 import { sha256, storeRequest } from '@bunri/runtime';
 import { drawSamplePhoto } from '@bunri/testkit';
@@ -6,8 +6,6 @@ import { sampleOutputs } from '../sample-outputs.ts';
 import { models, runStages, startTestApi, type TestApi } from '../test-api.ts';
 
 // Others may keep the machine busy.
-jest.setTimeout(60_000);
-
 let clock = Date.parse('2026-03-01T12:00:00Z');
 let api: TestApi;
 let photo: Buffer;

@@ -1,5 +1,3 @@
-import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { stages } from '@bunri/queue-contracts';
 import {
@@ -12,6 +10,7 @@ import {
   newRequestId,
   serveStage,
 } from '@bunri/runtime';
+import { until } from '@bunri/testkit/until';
 import { accepted, openTestShell, outputs, work, type TestShell } from '../command-fixture.ts';
 
 const log = createLogger({ app: 'test', level: 'error', silent: true });
@@ -41,7 +40,7 @@ async function startWorker() {
   const { env, operator } = shell;
   const options = { url: env['REDIS_URL'] ?? '', name: 'test', log };
   const [redis, subscriber] = [connectConsumer(options), connectSubscriber(options)];
-  await once(redis, 'ready');
+  await until(() => redis.status === 'ready');
   const life = createProcessLife({ log, graceMs: 5_000 });
   const started: string[] = [];
   const gate = Promise.withResolvers<void>();
@@ -69,14 +68,6 @@ async function startWorker() {
     subscriber.disconnect();
   });
   return { started, release: () => gate.resolve() };
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUp = AbortSignal.timeout(20_000);
-  while (!(await holds())) {
-    giveUp.throwIfAborted();
-    await delay(10);
-  }
 }
 
 test('the status has every stage, what waits by class, and whether anybody works', async () => {
@@ -187,7 +178,7 @@ test('a drain ends what waits with a typed error, leaves what runs, and all of i
   expect((await shell.bunri(['audit'])).out).toMatch(
     /queues\.drain +preprocess +begun[^]*queues\.drain +preprocess +done +"?ended"?=2/,
   );
-}, 40_000);
+});
 
 test('a drain of a queue that was paused before leaves it paused', async () => {
   await shell.bunri(['queues', 'pause', 'preprocess', '--wait', '0s']);
@@ -244,4 +235,4 @@ test('on a terminal a watch draws over itself, and puts the terminal back', asyn
   expect(drawn[2]?.startsWith('\u001B[H')).toBe(true);
   expect(drawn[2]).toContain('\u001B[K\npreprocess ');
   expect(drawn[3]).toBe('\u001B[?7h\u001B[?25h');
-}, 20_000);
+});

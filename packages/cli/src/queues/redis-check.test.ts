@@ -8,7 +8,7 @@ import type { RedisFacts } from './redis-facts.ts';
 let server: EmbeddedRedis;
 beforeAll(async () => {
   server = await startRedis({ binary: process.env['REDIS_SERVER_BIN'], appendOnly: true });
-}, 30_000);
+});
 afterAll(async () => await server.stop());
 
 const checksIn = (out: string) => (JSON.parse(out) as { checks: Check[] }).checks;
@@ -29,7 +29,7 @@ test('a Redis as it should be passes, and one that evicts or keeps nothing fails
   expect(bad.out).toMatch(/^ok +version/m);
   await redis.config('SET', 'maxmemory-policy', 'noeviction');
   await shell.close();
-}, 30_000);
+});
 
 test('a replica is told from a primary', async () => {
   const replica = await startRedis({ binary: process.env['REDIS_SERVER_BIN'] });
@@ -42,7 +42,7 @@ test('a replica is told from a primary', async () => {
   await shell.operator.close();
   await operator.close();
   await replica.stop();
-}, 30_000);
+});
 
 const good: RedisFacts = {
   version: '7.2.4',

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { newRequestId, type Operator } from '@bunri/runtime';
+import { patienceMs } from '@bunri/testkit/until';
 import { accepted, dead, engine, openTestShell, outputs, question, work, type TestShell } from '../command-fixture.ts';
 
 let shell: TestShell;
@@ -125,7 +126,7 @@ test('a replay that is not waited for is named, and not compared while it is ope
 
 /** The replay of a request, as soon as it is there. */
 async function newest(original: string): Promise<string> {
-  const giveUp = AbortSignal.timeout(10_000);
+  const giveUp = AbortSignal.timeout(patienceMs);
   for (;;) {
     const ids = await operator.records.listIds('ann', Number.MAX_SAFE_INTEGER, 2);
     const other = ids.find((id) => id !== original);

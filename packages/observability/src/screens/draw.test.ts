@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { findBrowser } from '@bunri/testkit';
 import { readDashboard } from './dashboard-file.ts';
@@ -8,7 +8,6 @@ import type { PanelView } from './page/view.ts';
 import { viewOf } from './views.ts';
 
 /** Installing a browser where there is none takes a while, and so does a busy machine. */
-jest.setTimeout(120_000);
 const program = await findBrowser(process.env['CHROMIUM_BIN']);
 // A test that cannot run says what is missing, and is passed over.
 const where = 'missing' in program ? describe.skip : describe;
