@@ -1,7 +1,7 @@
 import { request as requestHttp, type IncomingMessage, type OutgoingHttpHeaders, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { urlToHttpOptions } from 'node:url';
-import { releaseBytes } from '@bunri/runtime';
+import { afterRunning, releaseBytes } from '@bunri/runtime';
 import { connectionFailed, invalidOutput } from './model-errors.ts';
 
 /** Far more than any answer has, though the API repeats the prompt in it. */
@@ -68,20 +68,20 @@ class StaleConnection extends Error {}
 
 /**
  * How soon a kept connection breaks that the API had closed when the call went out: a round trip later. One that breaks after
- * 2 s may have had the model at work. In short looks, since a process that stood still comes to its timers before its sockets.
+ * this may have had the model at work.
  */
-const stale = { looks: 8, lookEveryMs: 250 };
+const staleMs = 2_000;
 
 /** @throws StaleConnection, and `body` is still there, for a call to be sent over a new connection. */
 async function sendOnce(options: RequestOptions, body: Uint8Array): Promise<IncomingMessage> {
   const request = options.protocol === 'http:' ? requestHttp : requestHttps;
   return await new Promise((resolve, reject) => {
     let mayBeStale = false;
-    let release: NodeJS.Timeout | undefined;
+    let stopWaiting: (() => void) | undefined;
     const settle = () => {
       mayBeStale = false;
-      if (release === undefined) return;
-      clearInterval(release);
+      if (stopWaiting === undefined) return;
+      stopWaiting();
       releaseBytes(body);
     };
     const call = request(options, (message) => {
@@ -93,16 +93,12 @@ async function sendOnce(options: RequestOptions, body: Uint8Array): Promise<Inco
     // Not before all of it is sent: what is left would be sent out of memory that is somebody else's by then.
     const sent = () => {
       if (!mayBeStale) return releaseBytes(body);
-      let looks = 0;
-      release = setInterval(() => {
-        looks += 1;
-        if (looks === stale.looks) settle();
-      }, stale.lookEveryMs);
+      stopWaiting = afterRunning(staleMs, settle);
     };
     // Stays on: a request that is destroyed later says so once more.
     call.on('error', (error: NodeJS.ErrnoException) => {
       if (mayBeStale && brokenBy.has(error.code)) {
-        clearInterval(release);
+        stopWaiting?.();
         call.off('finish', sent);
         reject(new StaleConnection());
         return;

@@ -1,4 +1,5 @@
 export * from './admit-models.ts';
+export * from './after-running.ts';
 export * from './api-keys.ts';
 export * from './app.ts';
 export * from './archive.ts';

@@ -23,3 +23,16 @@ test('checks that are false or reject are named, the others are not', async () =
   const checks = { fine: () => true, no: () => false, broken: () => Promise.reject(new Error('x')) };
   expect(await failingChecks(checks)).toEqual(['no', 'broken']);
 });
+
+test('a check has failed that is silent for two seconds, not one that was answered while the process stood still', async () => {
+  const answered = async () => await new Promise<boolean>((resolve) => setImmediate(() => resolve(true)));
+  // From here on timers come first, then what is answered.
+  await new Promise((resolve) => setImmediate(resolve));
+  const failing = failingChecks({ answered, silent: async () => await new Promise<boolean>(() => undefined) });
+  // The checks are asked.
+  await Promise.resolve();
+  await Promise.resolve();
+  const goesOnAt = performance.now() + 2_500;
+  while (performance.now() < goesOnAt);
+  expect(await failing).toEqual(['silent']);
+});

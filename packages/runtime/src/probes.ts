@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { afterRunning } from './after-running.ts';
 
 /** A named condition of readiness; false or a rejection means not ready. */
 export type ReadinessCheck = () => Promise<boolean> | boolean;
@@ -17,15 +18,23 @@ export interface ProbeServer {
   close(): Promise<void>;
 }
 
-/** Which checks fail; empty when the process is ready. A check that rejects or takes longer than 2 s has failed. */
+const checkTimeoutMs = 2_000;
+
+/**
+ * Which checks fail; empty when the process is ready. A check that rejects or takes longer than 2 s, in which the process
+ * ran, has failed.
+ */
 export async function failingChecks(checks: Record<string, ReadinessCheck>): Promise<string[]> {
+  const late = Promise.withResolvers<false>();
+  const stopWaiting = afterRunning(checkTimeoutMs, () => late.resolve(false));
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => {
-      const timeout = new Promise<false>((resolve) => setTimeout(() => resolve(false), 2_000).unref());
-      const ok = await Promise.race([Promise.resolve().then(check), timeout]).catch(() => false);
+      const asked = Promise.resolve().then(check);
+      const ok = await Promise.race([asked, late.promise]).catch(() => false);
       return ok ? [] : [name];
     }),
   );
+  stopWaiting();
   return results.flat();
 }
 

@@ -1,4 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
+import { afterRunning } from './after-running.ts';
 import { SlotRedis } from './cluster-redis.ts';
 import type { Logger } from './log.ts';
 import { BatchingRedis } from './redis-batching.ts';
@@ -107,29 +108,17 @@ export function watchRedis(
   return () => clearInterval(timer);
 }
 
-/**
- * Whether Redis answers a ping in time; of a cluster, whether the node does that serves our keys. Where this process stood
- * still, it waits for as much longer, twice the time at most: Redis may have stood still with it.
- */
+/** Whether Redis answers a ping in time; of a cluster, whether the node does that serves our keys. */
 export async function answers(redis: Redis, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
-    // What has come by then is heard first.
-    const giveUp = () => setImmediate(() => resolve(false));
-    const dueAt = performance.now() + timeoutMs;
-    timer = setTimeout(() => {
-      timer = setTimeout(giveUp, Math.min(performance.now() - dueAt, timeoutMs));
-    }, timeoutMs);
-  });
+  const late = Promise.withResolvers<false>();
+  const heard = afterRunning(timeoutMs, () => late.resolve(false));
   try {
-    return await Promise.race([
-      (redis instanceof SlotRedis ? redis.servesSlot() : redis.ping()).then(() => true),
-      late,
-    ]);
+    const asked = redis instanceof SlotRedis ? redis.servesSlot() : redis.ping();
+    return await Promise.race([asked.then(() => true), late.promise]);
   } catch {
     return false;
   } finally {
-    clearTimeout(timer);
+    heard();
   }
 }
 

@@ -59,25 +59,50 @@ test('a URL that is signed for a client names the endpoint that clients reach, a
   elsewhere.close();
 });
 
-test('a hash that the caller has already is the one that is signed, so that the server refuses other bytes', async () => {
-  const known = 'ab'.repeat(32);
-  const sent: IncomingHttpHeaders[] = [];
+interface Seen {
+  readonly method: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** What a storage asks of its server, which takes everything. */
+async function watchCalls(use: (watched: Storage) => Promise<unknown>): Promise<Seen[]> {
+  const seen: Seen[] = [];
   const server = createHttpServer((request, response) => {
-    sent.push(request.headers);
+    seen.push({ method: request.method, headers: request.headers });
     request.resume().once('end', () => response.end());
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   const watched = createStorage({ ...options, endpoint: `http://127.0.0.1:${port}` });
   try {
-    await watched.put('hashed/before', Buffer.from('hello'), 'text/plain', undefined, { sha256: known });
-    await watched.put('hashed/here', Buffer.from('hello'), 'text/plain');
+    await use(watched);
   } finally {
     watched.close();
     server.close();
   }
-  expect(sent.map((headers) => headers['x-amz-content-sha256'])).toEqual([known, sha256('hello')]);
-  expect(sent[0]?.authorization).toContain('x-amz-content-sha256');
+  return seen;
+}
+
+test('a hash that the caller has already is the one that is signed, so that the server refuses other bytes', async () => {
+  const known = 'ab'.repeat(32);
+  const seen = await watchCalls(async (watched) => {
+    await watched.put('hashed/before', Buffer.from('hello'), 'text/plain', undefined, { sha256: known });
+    await watched.put('hashed/here', Buffer.from('hello'), 'text/plain');
+  });
+  expect(seen.map(({ headers }) => headers['x-amz-content-sha256'])).toEqual([known, sha256('hello')]);
+  expect(seen[0]?.headers.authorization).toContain('x-amz-content-sha256');
+});
+
+test('readiness asks the bucket only where no call was answered within the last seconds', async () => {
+  const seen = await watchCalls(async (watched) => {
+    expect([await watched.ready(), await watched.ready()]).toEqual([true, true]);
+  });
+  expect(seen.map(({ method }) => method)).toEqual(['HEAD']);
+  const used = await watchCalls(async (watched) => {
+    await watched.put('in/use', Buffer.from('hello'), 'text/plain');
+    expect(await watched.ready()).toBe(true);
+  });
+  expect(used.map(({ method }) => method)).toEqual(['PUT']);
 });
 
 test('a stream of unknown length is stored whole', async () => {

@@ -81,6 +81,7 @@ export function createStorage(options: StorageOptions) {
   };
   const client = new S3Client(settings);
   let publicClient: S3Client | undefined;
+  let answeredAt = Number.NEGATIVE_INFINITY;
 
   async function call<T>(what: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T | null> {
     const startedAt = performance.now();
@@ -88,6 +89,7 @@ export function createStorage(options: StorageOptions) {
     try {
       const result = await work();
       outcome = 'ok';
+      answeredAt = performance.now();
       return result;
     } catch (error) {
       if (signal?.aborted) outcome = 'aborted';
@@ -105,7 +107,6 @@ export function createStorage(options: StorageOptions) {
       options.onCall?.(operation, outcome, (performance.now() - startedAt) / 1000);
     }
   }
-  let readyAt = Number.NEGATIVE_INFINITY;
   const abortOption = (signal?: AbortSignal) => (signal ? { abortSignal: signal } : {});
 
   return {
@@ -234,11 +235,11 @@ export function createStorage(options: StorageOptions) {
       return await presignPut(publicClient, Bucket, order);
     },
 
-    /** Whether the bucket answered within the last few seconds: probes of many processes must not become its load. */
+    /** Whether the bucket answered any call within the last few seconds: probes of many processes must not become its load. */
     async ready(): Promise<boolean> {
-      if (performance.now() - readyAt < readyForMs) return true;
+      if (performance.now() - answeredAt < readyForMs) return true;
       await client.send(new HeadBucketCommand({ Bucket }));
-      readyAt = performance.now();
+      answeredAt = performance.now();
       return true;
     },
 
