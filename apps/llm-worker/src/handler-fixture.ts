@@ -120,6 +120,7 @@ export function setUp({ said = answer, fails, failsLater, rules = false, cache =
     identity: model,
     expect: () => ({ input: 100, cachedInput: 0, output: 10, mostOutput: 10 }),
     breaker: {
+      wasClosed: true,
       admit: async () => ({
         admitted: true,
         call: { succeeded: async () => void breakers.push('ok'), failed: async () => void breakers.push('failed') },

@@ -108,6 +108,7 @@ function setUp({ said = answer, stored = image, fails, stage = 'vision', local =
     identity: model,
     expect: () => ({ input: 100, cachedInput: 0, output: 10, mostOutput: 10 }),
     breaker: {
+      wasClosed: true,
       admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
     budget: { admit: async () => ({ settle: async () => {}, giveBack: async () => {} }), pause: async () => {} },

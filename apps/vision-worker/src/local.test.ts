@@ -73,6 +73,7 @@ function remote(fails: Error): Link {
     identity: 'gpt-5',
     expect: () => ({ input: 1, cachedInput: 0, output: 1, mostOutput: 1 }),
     breaker: {
+      wasClosed: true,
       admit: async () => ({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },
     budget: { admit: async () => ({ settle: async () => {}, giveBack: async () => {} }), pause: async () => {} },

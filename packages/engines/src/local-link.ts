@@ -16,6 +16,7 @@ export function localLink<Task, Value>(engine: InferenceEngine<Task, Value>, ide
     isFree: true,
     expect: () => ({ input: 0, cachedInput: 0, output: 0, mostOutput: 0 }),
     breaker: {
+      wasClosed: true,
       admit: async () =>
         await Promise.resolve({ admitted: true, call: { succeeded: async () => {}, failed: async () => {} } }),
     },

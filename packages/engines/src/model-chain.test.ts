@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { expect, jest, test } from '@jest/globals';
 import { stages, type FailureCode, type Usage } from '@bunri/queue-contracts';
 import {
@@ -28,6 +29,10 @@ interface Behaviour {
   /** What a call throws; without it the engine answers with its name. */
   readonly fails?: Error;
   readonly open?: { readonly code: FailureCode; readonly waitMs: number };
+  /** What this process last heard of the breaker; without it, what the breaker will say. */
+  readonly wasClosed?: boolean;
+  /** The breaker answers when it is told to. */
+  readonly breakerAnswers?: Promise<void>;
   readonly budget?: Error;
   readonly known?: string;
   readonly provider?: string;
@@ -61,18 +66,18 @@ function setUp(behaviours: Record<string, Behaviour>, refusal?: Error, clock = {
       },
       expect: () => ({ input: 2_000, cachedInput: 0, output: 200, mostOutput: 4_000 }),
       breaker: {
-        admit: () =>
-          Promise.resolve(
-            behaviour.open
-              ? { admitted: false, ...behaviour.open }
-              : {
-                  admitted: true,
-                  call: {
-                    succeeded: () => Promise.resolve(void done.push(`${model} succeeded`)),
-                    failed: () => Promise.resolve(void done.push(`${model} failed`)),
-                  },
-                },
-          ),
+        wasClosed: behaviour.wasClosed ?? !behaviour.open,
+        admit: async () => {
+          await behaviour.breakerAnswers;
+          if (behaviour.open) return { admitted: false, ...behaviour.open };
+          return {
+            admitted: true,
+            call: {
+              succeeded: () => Promise.resolve(void done.push(`${model} succeeded`)),
+              failed: () => Promise.resolve(void done.push(`${model} failed`)),
+            },
+          };
+        },
       },
       budget: {
         admit: () =>
@@ -486,4 +491,53 @@ test('an engine of this machine costs nothing, whether it answers or fails, and 
   const failing = setUp({ unpriced: { ...free, fails: transient('model_timeout') } });
   await expect(failing.call()).rejects.toMatchObject({ code: 'model_timeout' });
   expect(failing.reserved).toEqual([{ usd: 0, paid: { input_tokens: 0, output_tokens: 0, cost_usd: 0 } }]);
+});
+
+test.each([
+  { name: 'last seen closed', wasClosed: true, asked: 1 },
+  { name: 'not seen closed', wasClosed: false, asked: 0 },
+])('where the breaker was $name, cap and budget are asked $asked times before it has answered', async (given) => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { call, calls, reserved } = setUp({ first: { wasClosed: given.wasClosed, breakerAnswers: promise } });
+  const answer = call();
+  await setImmediate();
+  expect(reserved).toHaveLength(given.asked);
+  expect(calls()).toEqual([]);
+  resolve();
+  expect(await answer).toMatchObject({ output: "first's answer" });
+  expect(reserved).toHaveLength(1);
+});
+
+test('what was booked for a call that the breaker then refuses is given back', async () => {
+  const { call, calls, done, reserved } = setUp({ first: { ...unavailableFor(5_000), wasClosed: true }, second: {} });
+  expect(await call()).toMatchObject({ output: "second's answer", degraded: 'model_unavailable' });
+  expect(calls()).toEqual(['second']);
+  expect(done).toContain('first gives back');
+  expect(reserved).toMatchObject([{ paid: { cost_usd: 0 } }, { paid: { cost_usd: 0.0011 } }]);
+});
+
+test('a budget that refuses along with the breaker leaves nothing behind, and the breaker says why', async () => {
+  const first = { ...unavailableFor(5_000), wasClosed: true, budget: rateLimit(30_000) };
+  const { call, reserved } = setUp({ first, second: {} });
+  expect(await call()).toMatchObject({ output: "second's answer", degraded: 'model_unavailable' });
+  await setImmediate();
+  expect(reserved[0]).toMatchObject({ paid: { cost_usd: 0 } });
+});
+
+test('a budget that refuses before the breaker has answered is heard once it has', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unheard: unknown[] = [];
+  const note = (reason: unknown) => void unheard.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    const { call, done } = setUp({ first: { wasClosed: true, breakerAnswers: promise, budget: rateLimit(3_000) } });
+    const answer = call();
+    await setImmediate();
+    resolve();
+    await expect(answer).rejects.toMatchObject({ name: 'RateLimitedError', retryAfterMs: 3_000 });
+    expect(done).toContain('first failed');
+    expect(unheard).toEqual([]);
+  } finally {
+    process.off('unhandledRejection', note);
+  }
 });

@@ -3,10 +3,13 @@ import {
   PermanentError,
   RateLimitedError,
   TransientError,
+  type AdmittedCall,
+  type BreakerAnswer,
   type CircuitBreaker,
   type Logger,
   type Metrics,
   type ModelBudget,
+  type Reservation,
   type Spending,
 } from '@bunri/runtime';
 import type { InferenceEngine, Prediction } from './engine.ts';
@@ -51,7 +54,7 @@ export interface ChainCall<Task, Value, Output> extends EndOfChain {
   readonly log: Logger;
   /** When this run of the stage began, epoch ms, where something came before the chain. */
   readonly startedAt?: number;
-  /** Asked for only where a call will be made, and once. */
+  /** Asked for once, and only where a call will be made or the breaker was closed when last seen. */
   readonly task: () => Promise<Task>;
   readonly onText?: (textSoFar: string) => void;
   /** What this engine has answered to the same before. */
@@ -130,30 +133,50 @@ async function ask<Task, Value, Output>(
   timeMs: number | undefined,
 ): Promise<{ output: Output } | Passed> {
   const { now = Date.now } = deps;
-  const answer = await link.breaker.admit();
-  if (!answer.admitted) return passedByBreaker(answer);
   const outOfTime = new AbortController();
   const timer = timeMs === undefined ? undefined : setTimeout(() => outOfTime.abort(), timeMs);
   const signal = timeMs === undefined ? call.signal : AbortSignal.any([call.signal, outOfTime.signal]);
+  const bounded = { ...call, signal };
   try {
-    const output = await pay(link, { ...call, signal }, deps);
-    void answer.call.succeeded();
-    return { output };
-  } catch (error) {
-    const isLate = outOfTime.signal.aborted && !call.signal.aborted;
-    // That a model needs longer than a short rest of time says nothing about it.
-    const isTelling = !isLate || (timeMs ?? 0) >= tellingTimeMs;
-    await answer.call.failed(isTelling ? (isLate ? timedOut() : error) : undefined);
-    if (isLate) return passedFailed('model_timeout', timedOut());
-    if (call.signal.aborted) throw error;
-    const busy = passedBusy(error);
-    if (busy) return busy;
-    const code = reasonToPassOn(error, call, now());
-    if (code === undefined || !(error instanceof Error)) throw error;
-    return passedFailed(code, error);
+    // A breaker that was closed is asked along with the others, so that a call waits for all of them once.
+    const early = link.breaker.wasClosed ? async () => await book(link, bounded, deps) : undefined;
+    const [answer, booking] = await admit(link, early);
+    if (!answer.admitted) return passedByBreaker(answer);
+    try {
+      const output = await pay(link, bounded, deps, await (booking ?? book(link, bounded, deps)));
+      void answer.call.succeeded();
+      return { output };
+    } catch (error) {
+      const isLate = outOfTime.signal.aborted && !call.signal.aborted;
+      // That a model needs longer than a short rest of time says nothing about it.
+      const isTelling = !isLate || (timeMs ?? 0) >= tellingTimeMs;
+      await answer.call.failed(isTelling ? (isLate ? timedOut() : error) : undefined);
+      if (isLate) return passedFailed('model_timeout', timedOut());
+      if (call.signal.aborted) throw error;
+      const busy = passedBusy(error);
+      if (busy) return busy;
+      const code = reasonToPassOn(error, call, now());
+      if (code === undefined || !(error instanceof Error)) throw error;
+      return passedFailed(code, error);
+    }
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Asks the breaker, and with it what `early` asks; that is given back where the breaker refuses. */
+async function admit<Task>(
+  { breaker }: Pick<ChainLink<never, never>, 'breaker'>,
+  early: (() => Promise<Booking<Task>>) | undefined,
+): Promise<[BreakerAnswer, Promise<Booking<Task>> | undefined]> {
+  const asked = breaker.admit();
+  const booking = early?.();
+  // Whoever waits for it hears it.
+  booking?.catch(() => undefined);
+  const answer = await asked;
+  // Neither what is given back nor a booking that failed changes the answer.
+  if (!answer.admitted) void booking?.then(giveBack, () => undefined);
+  return [answer, booking];
 }
 
 /** Longer than answers take. */
@@ -162,17 +185,23 @@ const tellingTimeMs = 15_000;
 /** Engines whose answers said that they are simulated. A process only knows once it has had an answer. */
 const simulated = new WeakSet<object>();
 
-async function pay<Task, Value, Output>(
-  link: ChainLink<Task, Value>,
+/** What a call has to have before it is made. */
+interface Booking<Task> {
+  readonly task: Task;
+  readonly reservation: Reservation;
+  readonly admitted: AdmittedCall;
+}
+
+async function book<Task, Value, Output>(
+  { engine, budget, expect, isFree }: ChainLink<Task, Value>,
   call: ChainCall<Task, Value, Output>,
-  { spending, prices, metrics }: ChainDeps,
-): Promise<Output> {
-  const { engine, budget } = link;
-  const { signal, stage, owner, onText } = call;
+  { spending, prices }: ChainDeps,
+): Promise<Booking<Task>> {
+  const { signal, stage, owner } = call;
   const task = await call.task();
-  const expected = link.expect(task);
+  const expected = expect(task);
   const most = { ...expected, output: expected.mostOutput };
-  const usd = link.isFree || simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
+  const usd = isFree || simulated.has(engine) ? 0 : costUsd(prices, engine.model, most);
   const [reserved, room] = await Promise.allSettled([
     spending.reserve({ owner, stage, usd }),
     budget.admit({ tokens: expected.input + expected.output, signal }),
@@ -185,7 +214,22 @@ async function pay<Task, Value, Output>(
     await reserved.value.settle(nothingUsed);
     throw room.reason;
   }
-  const [reservation, admitted] = [reserved.value, room.value];
+  return { task, reservation: reserved.value, admitted: room.value };
+}
+
+/** In place of the call. */
+async function giveBack({ reservation, admitted }: Booking<unknown>): Promise<void> {
+  await Promise.all([reservation.settle(nothingUsed), admitted.giveBack()]);
+}
+
+async function pay<Task, Value, Output>(
+  link: ChainLink<Task, Value>,
+  call: ChainCall<Task, Value, Output>,
+  { prices, metrics }: ChainDeps,
+  { task, reservation, admitted }: Booking<Task>,
+): Promise<Output> {
+  const { engine, budget } = link;
+  const { signal, onText } = call;
   let usage: Usage | undefined;
   let told: Prediction<Value>['told'];
   try {

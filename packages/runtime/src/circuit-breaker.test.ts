@@ -194,6 +194,23 @@ test('a breaker that cannot be read or written counts as closed, and says so', a
   expect((await metrics.breakerTrouble.get()).values).toMatchObject([{ value: 2 }]);
 });
 
+test('each process knows what it last heard of the breaker, and takes it for closed only once it has heard so', async () => {
+  const [here, there] = processes(2).map(({ breaker }) => breaker);
+  if (!here || !there) throw new Error('no processes');
+  expect(here.wasClosed).toBe(false);
+  const call = await admitted(here);
+  expect(here.wasClosed).toBe(true);
+  await admitted(there);
+  await call.failed(quota);
+  expect([here.wasClosed, there.wasClosed]).toEqual([false, true]);
+  expect(await isOpen(there)).toBe(true);
+  expect(there.wasClosed).toBe(false);
+  const probe = await nextAdmitted(there);
+  expect(there.wasClosed).toBe(false);
+  await probe.succeeded();
+  expect(there.wasClosed).toBe(true);
+});
+
 test('the gauge shows the state, the counter the opening and why', async () => {
   const { breaker, metrics } = await one();
   const state = async () => (await metrics.breakerState.get()).values[0]?.value;

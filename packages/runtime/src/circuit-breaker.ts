@@ -123,6 +123,8 @@ export type BreakerAnswer =
   | { readonly admitted: false; readonly code: FailureCode; readonly waitMs: number };
 
 export interface CircuitBreaker {
+  /** Whether it was closed when this process last heard of it. */
+  readonly wasClosed: boolean;
   /** Never rejects: a breaker that cannot be read counts as closed. */
   admit(): Promise<BreakerAnswer>;
 }
@@ -187,7 +189,10 @@ export function createCircuitBreaker(options: {
     };
   }
 
+  let wasClosed = false;
+
   function show(state: keyof typeof stateNumbers, openMs = 0): void {
+    wasClosed = state === 'closed';
     metrics.breakerState.set({ model }, stateNumbers[state]);
     if (state === 'open') metrics.breakerOpenUntil.set(model, Date.now() + openMs);
     else metrics.breakerOpenUntil.delete(model);
@@ -207,6 +212,9 @@ export function createCircuitBreaker(options: {
   }
 
   return {
+    get wasClosed() {
+      return wasClosed;
+    },
     async admit() {
       const token = randomUUID();
       try {

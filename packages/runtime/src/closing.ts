@@ -66,6 +66,7 @@ export class Closing {
     if (waiting === null || this.#released) return null;
     // Where Redis refuses it, the run tries again, with the same command of BullMQ's.
     const { record, job } = await this.#send(waiting.args, { keys, args });
+    this.#waiting = null;
     if (job) waiting.reply.resolve(job[0]);
     else waiting.reply.reject(new NotMoved());
     return record;
